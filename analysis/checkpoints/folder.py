@@ -1,0 +1,97 @@
+"""Runs from local folders: one model, or a folder of step folders. Nothing here reads a weight."""
+
+import csv
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from analysis.checkpoints.grammar import parse_revision
+from analysis.errors import ExplorerError
+from analysis.keys import Checkpoint, Run, digest
+
+ROOTS_VARIABLE = "EXPLORER_ROOTS"
+IDENTITY = ("config.json", "*.safetensors", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
+            "tokenizer.model", "tokenizer_config.json")
+
+
+def open_run(source: str | Path, name: str | None = None) -> Run:
+    """The run in a local folder: a model folder, or a folder whose sub-folders are checkpoints.
+
+    Raises ExplorerError with what is missing when the folder holds neither.
+    """
+    folder = Path(source).expanduser().resolve()
+    _check_allowed(folder)
+    if not folder.is_dir():
+        raise ExplorerError(f"There is no folder {folder}. Give the path of a model folder (config.json, "
+                            "*.safetensors, tokenizer) or of a folder of step folders.")
+    facts = _facts(folder)
+    name = name or folder.name
+    if (folder / "config.json").exists():
+        members = [folder]
+    else:
+        members = [child for child in sorted(folder.iterdir()) if (child / "config.json").exists()]
+    if not members:
+        seen = ", ".join(sorted(child.name for child in folder.iterdir())[:6]) or "nothing"
+        raise ExplorerError(f"{folder} holds no checkpoint: found {seen}; wanted config.json and *.safetensors there, "
+                            "or in sub-folders such as step0, step1000. Save one with model.save_pretrained(folder).")
+    checkpoints = [_checkpoint(name, member, facts.get("tokens_per_step")) for member in members]
+    checkpoints.sort(key=lambda checkpoint: (checkpoint.step is None, checkpoint.step or 0, checkpoint.revision))
+    return Run(name, str(folder), tuple(checkpoints), facts.get("probe"), _log(folder))
+
+
+def _checkpoint(run: str, folder: Path, tokens_per_step: int | None) -> Checkpoint:
+    revision = parse_revision(folder.name)
+    tokens = revision.step * tokens_per_step if tokens_per_step and revision.step is not None else revision.tokens
+    return Checkpoint(run, folder.name, revision.step, tokens, str(folder), fingerprint(folder))
+
+
+def fingerprint(folder: Path) -> str:
+    """sha256 over the names and contents of everything that decides a forward pass: weights, config, tokenizer."""
+    files = sorted({path for pattern in IDENTITY for path in folder.glob(pattern)})
+    if not any(path.suffix == ".safetensors" for path in files):
+        raise ExplorerError(f"{folder} has no *.safetensors file. Only safetensors weights are read; convert others "
+                            "with model.save_pretrained(folder).")
+    # Step 0 and step 1 of one run differ in their weights alone, so names relative to the folder are enough.
+    return digest([(path.name, _file_sum(str(path), path.stat().st_size, path.stat().st_mtime_ns)) for path in files])
+
+
+@lru_cache(maxsize=100_000)
+def _file_sum(path: str, size: int, modified: int) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _facts(folder: Path) -> dict:
+    """run.json beside the checkpoints, written by whoever trained them: tokens_per_step, default probe."""
+    path = folder / "run.json"
+    if not path.exists():
+        return {}
+    try:
+        facts = json.loads(path.read_text())
+    except ValueError as error:
+        raise ExplorerError(f"{path} is not JSON ({error}); mend it or remove it.") from error
+    if not isinstance(facts, dict) or not isinstance(facts.get("tokens_per_step", 1), int):
+        raise ExplorerError(f"{path} must be a JSON object whose tokens_per_step is a whole number; mend or remove it.")
+    return facts
+
+
+def _log(folder: Path) -> tuple[dict[str, float], ...]:
+    """log.csv beside the checkpoints, if it is there: one record per logged step, numbers only."""
+    path = folder / "log.csv"
+    if not path.exists():
+        return ()
+    with path.open(newline="") as handle:
+        try:
+            return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(handle))
+        except (TypeError, ValueError) as error:
+            raise ExplorerError(f"{path} has a value that is not a number ({error}); mend or remove it.") from error
+
+
+def _check_allowed(folder: Path) -> None:
+    """When the operator names roots, only folders below one of them open; symlinks are resolved first."""
+    roots = [Path(root).expanduser().resolve() for root in os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep) if root]
+    if roots and not any(folder.is_relative_to(root) for root in roots):
+        raise ExplorerError(f"{folder} is outside the folders the operator opened ({', '.join(map(str, roots))}); "
+                            f"set {ROOTS_VARIABLE} to add one.")

@@ -1,0 +1,273 @@
+"""Joins registry, store and representations: the only way a page or the command line gets a number.
+
+Reading never computes; `sweep` and `compare` compute what is missing, in a worker process.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis import registry
+from analysis.errors import ExplorerError, Undefined
+from analysis.extraction.probes import Probe
+from analysis.inference.jackknife import document_groups, grouped, jackknife_interval
+from analysis.keys import Checkpoint, MatrixKey, Policy, RepresentationKey, ResultKey, Run, site_order
+from analysis.measure import Measure
+from analysis.moments import Moments
+from analysis.outliers import outlier_signature
+from analysis.results import PairMatrix, Scalar
+from analysis.store import Representation, Store, Stored
+
+Report = Callable[[float, float, str], None]
+Settings = dict[str, dict[str, int]]
+
+
+def _silent(done: float, total: float, message: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What every number of one comparison shares: the texts and which of their tokens become rows."""
+
+    probe: Probe
+    policy: Policy
+
+    def key(self, checkpoint: Checkpoint) -> RepresentationKey:
+        return RepresentationKey(checkpoint.fingerprint, self.probe.identity, str(self.policy))
+
+
+# --- reading ---
+
+
+def protocols(store: Store, runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Every (probe, policy) that any checkpoint of these runs has results for."""
+    keys = {(key.probe, key.policy) for run in runs for checkpoint in run.checkpoints
+            for key in store.representations_of(checkpoint.fingerprint)}
+    return sorted(keys)
+
+
+def records(store: Store, run: Run, *, probe: str | None = None, policy: str | None = None,
+            measure: str | None = None, site: str | None = None, settings: Settings | None = None
+            ) -> list[dict[str, Any]]:
+    """One record per stored value of a run, in order of step, site and measure. Filters that are None let all through.
+
+    `probe` is a probe's identity. With `settings`, a measure it names is shown at those parameters only.
+    """
+    found = []
+    for checkpoint in run.checkpoints:
+        for key in store.representations_of(checkpoint.fingerprint):
+            if probe in (None, key.probe) and policy in (None, key.policy):
+                stored = store.results(key).values()
+                kept = [item for item in stored if measure in (None, item.key.measure) and site in (None, item.key.site)
+                        and _current(item.key, settings or {})]
+                kept.sort(key=lambda item: (site_order(item.key.site), item.key.measure))
+                found += [_as_record(checkpoint, key, item) for item in kept]
+    return found
+
+
+def losses(store: Store, run: Run, protocol: Protocol) -> list[dict[str, Any]]:
+    """Language-model loss on the probe, and the other facts recorded with each representation of a run."""
+    facts = ((checkpoint, store.representation_facts(protocol.key(checkpoint))) for checkpoint in run.checkpoints)
+    return [{"run": run.name, "step": c.step, "tokens": c.tokens, "revision": c.revision, **f} for c, f in facts if f]
+
+
+def matrix(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
+           measure: Measure, protocol: Protocol, params: dict[str, int] | None = None) -> PairMatrix | None:
+    """The stored matrix of a pair measure, or None when it has not been computed."""
+    return store.get_matrix(_matrix_key(rows, columns, measure, protocol, params))
+
+
+def missing(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
+            settings: Settings | None = None) -> int:
+    """How many checkpoints a sweep of single-representation measures would have to work on."""
+    return sum(bool(_wanted(store, protocol.key(checkpoint), measures, settings or {}) is None
+                    or _wanted(store, protocol.key(checkpoint), measures, settings or {}))
+               for run in runs for checkpoint in run.checkpoints)
+
+
+# --- computing ---
+
+
+def sweep(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
+          settings: Settings | None = None, report: Report = _silent) -> int:
+    """Compute what is missing of these measures for every checkpoint; returns how many checkpoints needed work."""
+    checkpoints = [checkpoint for run in runs for checkpoint in run.checkpoints]
+    worked = 0
+    for number, checkpoint in enumerate(checkpoints):
+        title = f"{checkpoint.run} {checkpoint.revision}"
+        report(number, len(checkpoints), title)
+        key = protocol.key(checkpoint)
+        wanted = _wanted(store, key, measures, settings or {})
+        if wanted is None or wanted:
+            def inner(done: float, total: float, message: str, number: int = number, title: str = title) -> None:
+                report(number + done / total, len(checkpoints), f"{title}: {message}")
+            representation = ensure(store, checkpoint, protocol, inner)
+            wanted = _wanted(store, key, measures, settings or {}) or []
+            results = [evaluated for site in representation.rows
+                       for evaluated in _evaluate(representation, site, [k for k in wanted if k.site == site])]
+            if results:
+                store.put_results(results)
+            worked += 1
+    report(len(checkpoints), len(checkpoints), "done")
+    return worked
+
+
+def ensure(store: Store, checkpoint: Checkpoint, protocol: Protocol, report: Report = _silent) -> Representation:
+    """The representation of a checkpoint, extracted and stored when it is not there yet."""
+    key = protocol.key(checkpoint)
+    stored = store.get_representation(key)
+    if stored is None:
+        from analysis.checkpoints.load import load  # torch is loaded only when weights are needed
+        from analysis.extraction.forward import extract
+        report(0, 1, "loading weights")
+        extracted = extract(load(checkpoint.path), protocol.probe, protocol.policy,
+                            lambda done, total: report(done, total, f"forward pass, text {done} of {total}"))
+        signatures = {site: outlier_signature(rows) for site, rows in extracted.rows.items()}
+        stored = Representation(rows=extracted.rows, moments=extracted.moments, row_ids=extracted.row_ids,
+                                document_ids=extracted.document_ids,
+                                facts={**extracted.facts, "outliers": signatures})
+        store.put_representation(key, stored)
+    return stored
+
+
+def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
+            measure: Measure, protocol: Protocol, params: dict[str, int] | None = None,
+            report: Report = _silent) -> PairMatrix:
+    """A pair measure between every row item and every column item, computed unless stored."""
+    key = _matrix_key(rows, columns, measure, protocol, params)
+    stored = store.get_matrix(key)
+    if stored is not None:
+        return stored
+    items = list(dict.fromkeys([*rows, *columns]))
+    checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in items))
+    arrays: dict[tuple[Checkpoint, str], np.ndarray] = {}
+    ids: tuple[str, ...] = ()
+    for number, checkpoint in enumerate(checkpoints):
+        report(number, len(checkpoints) + 1, f"{checkpoint.run} {checkpoint.revision}")
+        representation = ensure(store, checkpoint, protocol)
+        ids = _same_rows(ids, representation, checkpoint)
+        for item in items:
+            if item[0] == checkpoint:
+                arrays[item] = _rows_of(representation, checkpoint, item[1])
+    report(len(checkpoints), len(checkpoints) + 1, f"{len(rows)} x {len(columns)} pairs")
+    result = _pair_matrix([arrays[item] for item in rows], [arrays[item] for item in columns], measure, params or {})
+    store.put_matrix(key, result)
+    report(1, 1, "done")
+    return result
+
+
+# --- parts ---
+
+
+def _result_key(representation: RepresentationKey, site: str, measure: Measure, settings: Settings) -> ResultKey:
+    params = measure.settings(settings.get(measure.name))
+    return ResultKey(representation, site, measure.name, measure.version, tuple(sorted(params.items())))
+
+
+def _wanted(store: Store, key: RepresentationKey, measures: Sequence[Measure],
+            settings: Settings) -> list[ResultKey] | None:
+    """Keys without a stored result; None while the representation itself is unknown."""
+    facts = store.representation_facts(key)
+    if facts is None:
+        return None
+    have = store.results(key)
+    keys = [_result_key(key, site, measure, settings) for site in facts["sites"] for measure in measures
+            if measure.arity == 1]
+    return [wanted for wanted in keys if wanted.digest not in have]
+
+
+def _evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
+    """Values and intervals of several measures of one site, sharing every eigendecomposition."""
+    if not keys:
+        return []
+    rows, moments = representation.rows[site], representation.moments[site]
+    groups = document_groups(representation.document_ids)
+    sizes = np.bincount(groups)
+    left_out = [moments - Moments.of(part) for part in grouped(rows, groups)]
+    results = []
+    for key in keys:
+        measure, params = registry.get(key.measure), dict(key.params)
+        spectral = measure.takes == "moments"
+        try:
+            value = measure(moments if spectral else rows, **params)
+        except ValueError as error:
+            value = Scalar.undefined(str(error))
+        if isinstance(value, Scalar) and value.defined and measure.uncertainty != "none yet":
+            def without(group: int, measure: Measure = measure, params: dict[str, int] = params,
+                        spectral: bool = spectral) -> float:
+                return _defined(measure(left_out[group] if spectral else rows[groups != group], **params))
+            try:
+                low, high = jackknife_interval(value.value, without, sizes)
+                value = Scalar(value=value.value, low=low, high=high, chance=value.chance)
+            except ValueError:
+                pass  # too few documents, or undefined without one of them: the value stands without an interval
+        results.append(Stored(key=key, result=value, n=len(rows), d=rows.shape[1]))
+    return results
+
+
+def _defined(result: Any) -> float:
+    if not result.defined:
+        raise Undefined(result.reason)
+    return result.value
+
+
+def _matrix_key(rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]], measure: Measure,
+                protocol: Protocol, params: dict[str, int] | None) -> MatrixKey:
+    settings = tuple(sorted(measure.settings(params).items()))
+    return MatrixKey(tuple((protocol.key(checkpoint), site) for checkpoint, site in rows),
+                     tuple((protocol.key(checkpoint), site) for checkpoint, site in columns),
+                     measure.name, measure.version, settings)
+
+
+def _pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,
+                 params: dict[str, int]) -> PairMatrix:
+    values = np.full((len(rows), len(columns)), np.nan)
+    chance = np.full_like(values, np.nan)
+    reasons: set[str] = set()
+    for i, x in enumerate(rows):
+        for j, y in enumerate(columns):
+            result = measure(x, y, **params)
+            if not isinstance(result, Scalar):
+                raise TypeError(f"{measure.name} must return a scalar to fill a matrix")
+            values[i, j], chance[i, j] = result.value, np.nan if result.chance is None else result.chance
+            reasons |= {result.reason} - {""}
+    return PairMatrix(values=values, chance=None if np.isnan(chance).all() else chance, reasons=tuple(sorted(reasons)))
+
+
+def _rows_of(representation: Representation, checkpoint: Checkpoint, site: str) -> np.ndarray:
+    if site not in representation.rows:
+        raise ExplorerError(f"{checkpoint.run} {checkpoint.revision} has no site {site!r}; it has "
+                            f"{', '.join(representation.rows)}.")
+    return representation.rows[site]
+
+
+def _same_rows(ids: tuple[str, ...], representation: Representation, checkpoint: Checkpoint) -> tuple[str, ...]:
+    if ids and ids != representation.row_ids:
+        raise ExplorerError(f"The rows of {checkpoint.run} {checkpoint.revision} are not those of the others "
+                            f"({len(representation.row_ids)} and {len(ids)} rows): different tokenizers cut the texts "
+                            "differently. Use the token policy last or mean, which give one row per text.")
+    return representation.row_ids
+
+
+def _current(key: ResultKey, settings: Settings) -> bool:
+    """Whether a stored result is of a measure as it is now, at the asked parameters."""
+    known = registry.all_measures().get(key.measure)
+    if known is None or known.version != key.version:
+        return False
+    return key.measure not in settings or dict(key.params) == known.settings(settings[key.measure])
+
+
+def _as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored) -> dict[str, Any]:
+    result = stored.result
+    record = {"run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
+              "tokens": checkpoint.tokens, "site": stored.key.site, "measure": stored.key.measure,
+              "value": None, "low": None, "high": None, "n": stored.n, "d": stored.d,
+              "protocol": {"probe": key.probe, "policy": key.policy, "dtype": key.dtype,
+                           "measure_version": stored.key.version, "params": dict(stored.key.params)},
+              "fingerprint": checkpoint.fingerprint, "reason": result.reason}
+    if isinstance(result, Scalar):
+        return record | {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
+                         "chance": result.chance}
+    return record | {"value": result.values.tolist()}

@@ -1,0 +1,60 @@
+"""Where in the network: finds the blocks of any transformer and listens there during one forward pass.
+
+embedding   what enters the first block
+block k     the residual stream after block k, before any final norm
+final       the last hidden state, after the final norm where there is one
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from analysis.errors import ExplorerError
+
+
+def block_list(base: torch.nn.Module, count: int) -> torch.nn.ModuleList:
+    """The list of `count` blocks of a network: the outermost module list of that length."""
+    lists = [(name.count("."), module) for name, module in base.named_modules()
+             if isinstance(module, torch.nn.ModuleList) and len(module) == count]
+    if not lists:
+        raise ExplorerError(f"{type(base).__name__} has no list of {count} blocks, so its sites cannot be found; this "
+                            "architecture is not supported yet.")
+    return min(lists, key=lambda pair: pair[0])[1]
+
+
+@contextmanager
+def listening(base: torch.nn.Module, count: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Within the block, each forward pass of `base` fills the yielded dictionary with every site."""
+    seen: dict[str, torch.Tensor] = {}
+    blocks = block_list(base, count)
+
+    def enter(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        seen["embedding"] = args[0] if args else kwargs["hidden_states"]
+
+    def leave(site: str) -> Any:
+        def hook(module: torch.nn.Module, args: tuple, output: Any) -> None:
+            seen[site] = output if isinstance(output, torch.Tensor) else output[0]
+        return hook
+
+    def end(module: torch.nn.Module, args: tuple, output: Any) -> None:
+        seen["final"] = output.last_hidden_state
+
+    handles = [blocks[0].register_forward_pre_hook(enter, with_kwargs=True), base.register_forward_hook(end)]
+    handles += [block.register_forward_hook(leave(f"block {k}")) for k, block in enumerate(blocks, 1)]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def verify(base: torch.nn.Module, count: int, inputs: dict[str, torch.Tensor]) -> None:
+    """Compare what the hooks hear with the model's own output_hidden_states; a difference is an error."""
+    with torch.inference_mode(), listening(base, count) as seen:
+        reported = base(**inputs, output_hidden_states=True).hidden_states
+    heard = [seen["embedding"], *(seen[f"block {k}"] for k in range(1, count)), seen["final"]]
+    if len(reported) != len(heard) or not all(map(torch.equal, heard, reported)):
+        raise ExplorerError(f"{type(base).__name__} reports other hidden states than its blocks produce, so its sites "
+                            "cannot be trusted; this architecture is not supported yet.")

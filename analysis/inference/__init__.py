@@ -1,0 +1,1 @@
+"""Uncertainty shared by all measures: documents, not rows, are what is resampled."""

@@ -1,0 +1,130 @@
+"""Start, follow, cancel and list jobs. Everything about a job is in its folder, so any process can find it again.
+
+cache/jobs/<id>/  spec.json (the command), status.json (written by the worker), log (what it printed)
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+STARTING_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    id: str
+    folder: Path
+    title: str
+    argv: tuple[str, ...]
+    started: float
+    state: str  # running, done, failed, cancelled, interrupted
+    done: float
+    total: float
+    message: str
+
+    @property
+    def active(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds left at the pace so far, once there is a pace."""
+        elapsed = time.time() - self.started
+        return elapsed * (1 - self.share) / self.share if self.active and self.share > 0.01 else None
+
+
+def start(jobs: Path, argv: list[str], title: str) -> Job:
+    """Start `python -m analysis ARGV` as a worker, unless the same command is already running."""
+    for job in listed(jobs):
+        if job.active and job.argv == tuple(argv):
+            return job
+    folder = jobs / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    folder.mkdir(parents=True)
+    write_json(folder / "spec.json", {"argv": argv, "title": title, "started": time.time()})
+    threads = str(max(1, (os.cpu_count() or 2) - 1))  # one core stays with the browser session
+    with (folder / "log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "analysis", *argv, "--status", str(folder / "status.json")], cwd=PROJECT,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": threads, "EXPLORER_NICE": "10"})
+    write_json(folder / "pid.json", {"pid": worker.pid})
+    return read(folder)
+
+
+def read(folder: Path) -> Job:
+    spec = _read_json(folder / "spec.json")
+    status = _read_json(folder / "status.json")
+    state = status.get("state", "running")
+    if state == "running" and not _alive(_read_json(folder / "pid.json").get("pid"), spec.get("started", 0.0)):
+        state = _read_json(folder / "status.json").get("state", "interrupted")
+        state = "interrupted" if state == "running" else state
+    return Job(id=folder.name, folder=folder, title=spec.get("title", folder.name), argv=tuple(spec.get("argv", ())),
+               started=spec.get("started", 0.0), state=state, done=status.get("done", 0.0),
+               total=status.get("total", 0.0), message=status.get("message", "starting"))
+
+
+def listed(jobs: Path) -> list[Job]:
+    """Every job, newest first."""
+    return [read(path.parent) for path in sorted(jobs.glob("*/spec.json"), reverse=True)]
+
+
+def cancel(job: Job, patience_s: float = 1.0) -> None:
+    """Stop the worker and all it started: politely, then for certain. What it finished stays in the store."""
+    pid = _read_json(job.folder / "pid.json").get("pid")
+    if job.active and pid:
+        for send in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(pid, send)
+            except ProcessLookupError:
+                break
+            until = time.time() + patience_s
+            while _alive(pid, job.started) and time.time() < until:
+                time.sleep(0.05)
+        write_json(job.folder / "status.json", {"state": "cancelled", "done": job.done, "total": job.total,
+                                                "message": "cancelled; finished checkpoints are kept"})
+
+
+def log_tail(job: Job, lines: int = 12) -> str:
+    path = job.folder / "log"
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Atomic: a reader sees the old status or the new one."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary.write_text(json.dumps(value))
+    temporary.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _alive(pid: int | None, started: float) -> bool:
+    if pid is None:  # between the folder and its pid file
+        return time.time() - started < STARTING_S
+    try:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return False  # a child of this process that has ended
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "analysis" in (Path(f"/proc/{pid}/cmdline").read_text() if Path(f"/proc/{pid}").exists() else "analysis")

@@ -1,0 +1,131 @@
+"""Frozen identities: what a number was computed from. Their digests name every file in the store."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+EXTRACTION_VERSION = 1
+SCHEMA_VERSION = 1
+
+
+def digest(value: Any) -> str:
+    """sha256 of canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One set of weights of a run. `fingerprint` is the sha256 of its weights, config and tokenizer files."""
+
+    run: str
+    revision: str
+    step: int | None
+    tokens: int | None
+    path: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """An ordered set of checkpoints; a single model is a run of one. `log` holds its training log, where it has one."""
+
+    name: str
+    source: str
+    checkpoints: tuple[Checkpoint, ...]
+    default_probe: str | None = None
+    log: tuple[dict[str, float], ...] = field(default=(), repr=False)
+
+    def at(self, revision: str) -> Checkpoint:
+        return next(checkpoint for checkpoint in self.checkpoints if checkpoint.revision == revision)
+
+    @property
+    def duplicates(self) -> list[list[str]]:
+        """Revisions whose weights are identical, which must never look like a plateau."""
+        groups: dict[str, list[str]] = {}
+        for checkpoint in self.checkpoints:
+            groups.setdefault(checkpoint.fingerprint, []).append(checkpoint.revision)
+        return [group for group in groups.values() if len(group) > 1]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which tokens of a text become rows: its last, the mean of them, or every k-th.
+
+    Written `last`, `mean`, `every-16`. Position 0 is left out of means and of every k-th, since it is a massive outlier
+    in many language models; a trailing `-keep-first` keeps it.
+    """
+
+    kind: str
+    every: int = 1
+    drop_first: bool = True
+
+    @staticmethod
+    def parse(text: str) -> "Policy":
+        match = re.fullmatch(r"(last|mean|every-([1-9]\d*))(-keep-first)?", text)
+        if not match:
+            raise ValueError(f"token policy {text!r} is not known; use last, mean, every-K (K a whole number), or "
+                             "mean-keep-first, every-K-keep-first to keep position 0")
+        kind = "every" if match[2] else match[1]
+        return Policy(kind, int(match[2] or 1), drop_first=kind != "last" and not match[3])
+
+    def __str__(self) -> str:
+        name = f"every-{self.every}" if self.kind == "every" else self.kind
+        return name if self.drop_first or self.kind == "last" else f"{name}-keep-first"
+
+
+@dataclass(frozen=True)
+class RepresentationKey:
+    """All sites of one checkpoint on one probe under one token policy: the unit of extraction."""
+
+    fingerprint: str
+    probe: str
+    policy: str
+    dtype: str = "float32"
+    extraction: int = EXTRACTION_VERSION
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True)
+class ResultKey:
+    """One measure, with its settings, of one site of a representation."""
+
+    representation: RepresentationKey
+    site: str
+    measure: str
+    version: int
+    params: tuple[tuple[str, int], ...]
+    schema: int = SCHEMA_VERSION
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True)
+class MatrixKey:
+    """A pair measure between every row item and every column item, each a (representation, site)."""
+
+    rows: tuple[tuple[RepresentationKey, str], ...]
+    columns: tuple[tuple[RepresentationKey, str], ...]
+    measure: str
+    version: int
+    params: tuple[tuple[str, int], ...]
+    schema: int = SCHEMA_VERSION
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(asdict(self))
+
+
+def site_order(site: str) -> tuple[int, int]:
+    """Sorts sites from the input of the network to its output."""
+    if site.startswith("block "):
+        return 1, int(site.removeprefix("block "))
+    return (0, 0) if site == "embedding" else (2, 0)

@@ -1,0 +1,129 @@
+"""The one abstraction: a measure is a plain function and a record of what is true of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from analysis.errors import Undefined
+from analysis.moments import Moments
+from analysis.results import Curve, Scalar
+
+
+class Transform(Enum):
+    """What can be done to a representation. For pairs one side is transformed; rows are permuted on both."""
+
+    ROW_PERMUTATION = "row permutation"
+    TRANSLATION = "translation"
+    ISOTROPIC_SCALING = "isotropic scaling"
+    FEATURE_PERMUTATION = "feature permutation"
+    ORTHOGONAL = "orthogonal map"
+    INVERTIBLE_LINEAR = "invertible linear map"
+
+
+RIGID = frozenset({Transform.ROW_PERMUTATION, Transform.TRANSLATION, Transform.FEATURE_PERMUTATION,
+                   Transform.ORTHOGONAL})
+SIMILARITY = RIGID | {Transform.ISOTROPIC_SCALING}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """A whole-number setting of a measure: drives the widget, the validation and the cache key."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+    help: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A named function of one or two representations with its declared properties.
+
+    `takes` says what `fn` is given: the n x d rows, or their Moments, which every spectral measure shares so that one
+    eigendecomposition serves all. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with
+    the reason, where it has no value.
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    arity: Literal[1, 2]
+    takes: Literal["rows", "moments"]
+    returns: Literal["scalar", "spectrum"]
+    label: str
+    symbol: str
+    unit: str
+    bounds: tuple[float, float]
+    direction: str
+    invariant_to: frozenset[Transform]
+    min_samples: int
+    cost: str
+    caveats: str
+    reference: str
+    version: int
+    uncertainty: str
+    null: str
+    log_scale: bool = False
+    symmetric: bool = False
+    params: tuple[Param, ...] = ()
+    chance: Callable[..., float] | None = field(default=None)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.fn.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def equation(self) -> str:
+        """The indented equation of the docstring, as text."""
+        lines = (self.fn.__doc__ or "").splitlines()
+        return "\n".join(line.strip() for line in lines if line.startswith("        "))
+
+    def settings(self, given: dict[str, int] | None = None) -> dict[str, int]:
+        """All parameters with their values, checked against their bounds."""
+        known = {param.name: param for param in self.params}
+        for name, value in (given or {}).items():
+            if name not in known:
+                raise ValueError(f"{self.name} has no parameter {name!r}; it has {sorted(known) or 'none'}")
+            if not known[name].low <= value <= known[name].high:
+                raise ValueError(f"{self.name}: {name} is {value}, it must be between {known[name].low} and "
+                                 f"{known[name].high}")
+        return {name: (given or {}).get(name, param.default) for name, param in known.items()}
+
+    def __call__(self, *representations: "Float[np.ndarray, 'n d'] | Moments", **params: int) -> Scalar | Curve:
+        """The measure of one or two n x d arrays (or, for spectral measures, of their Moments)."""
+        settings = self.settings(params)
+        inputs = [self._prepare(representation) for representation in representations]
+        if len(inputs) != self.arity:
+            raise ValueError(f"{self.name} takes {self.arity} representation(s), got {len(inputs)}")
+        if self.arity == 2 and len(inputs[0]) != len(inputs[1]):
+            raise ValueError(f"{self.name}: rows must correspond, got {len(inputs[0])} and {len(inputs[1])} rows; "
+                             "compare representations of the same probe and token policy")
+        try:
+            value = self.fn(*inputs, **settings)
+        except Undefined as reason:
+            return self._undefined(str(reason))
+        if self.returns == "spectrum":
+            return Curve(values=value)
+        return Scalar(value=float(value), chance=self.chance(*inputs) if self.chance else None)
+
+    def _undefined(self, reason: str) -> Scalar | Curve:
+        return Curve(values=np.empty(0), reason=reason) if self.returns == "spectrum" else Scalar.undefined(reason)
+
+    def _prepare(self, representation: Any) -> Any:
+        summarised = isinstance(representation, Moments)
+        if summarised and self.takes == "rows":
+            raise ValueError(f"{self.name} needs the rows themselves, got their moments")
+        if not summarised and representation.ndim != 2:
+            raise ValueError(f"{self.name} needs an n x d array, got shape {representation.shape}")
+        rows = representation.n if summarised else len(representation)
+        if rows < self.min_samples:
+            raise ValueError(f"{self.name} needs at least {self.min_samples} rows, got {rows}; use a larger probe or "
+                             "a token policy with more rows")
+        if self.takes == "rows":
+            return np.asarray(representation, dtype=np.float64)
+        return representation if summarised else Moments.of(representation)

@@ -1,0 +1,1 @@
+"""Measures: one module per idea, numpy in, result out; each ends with MEASURES."""

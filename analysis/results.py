@@ -1,0 +1,48 @@
+"""Frozen values of measures."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar:
+    """One number. `reason` is non-empty exactly when the value is undefined (NaN), and says why.
+
+    `low` and `high` bound the 95 % interval named by the measure's `uncertainty`; `chance` is the value expected
+    when there is nothing to find, where the measure has one.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    reason: str = ""
+
+    @property
+    def defined(self) -> bool:
+        return not self.reason
+
+    @staticmethod
+    def undefined(reason: str) -> "Scalar":
+        return Scalar(value=float("nan"), reason=reason)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """Values in rank order, largest first (an eigenspectrum)."""
+
+    values: np.ndarray
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairMatrix:
+    """A pair measure over rows x columns; NaN where undefined. `chance` has the same shape, or is None."""
+
+    values: np.ndarray
+    chance: np.ndarray | None = None
+    reasons: tuple[str, ...] = field(default=())
+
+
+Result = Scalar | Curve | PairMatrix

@@ -1,0 +1,265 @@
+"""The only module that touches cache/: representations, results and pair matrices as checked, atomic files.
+
+cache/representations/<digest>/   rows.safetensors, moments.safetensors, meta.json     a (checkpoint, probe, policy)
+cache/results/<digest>/<batch>.json (+ .safetensors for curves)                        one file per batch of results
+cache/matrices/<digest>.safetensors + .json                                            one per pair matrix
+cache/runs/<name>.json                                                                 folders a person opened
+cache/damaged/                                                                         files that failed their checksum
+
+Files are written under a temporary name, flushed to disk and renamed, so a reader or a second writer never sees half of
+one. A batch holds every result computed together for one representation; two writers of the same batch write the same
+name. A file whose checksum disagrees is set aside, reported once and treated as absent. An optional read-only `base`
+(the bundled demo's results) is looked into after the store itself.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from analysis.keys import MatrixKey, RepresentationKey, ResultKey, digest
+from analysis.moments import Moments
+from analysis.results import Curve, PairMatrix, Scalar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A result with the size of the representation it was computed on and how it was made."""
+
+    key: ResultKey
+    result: Scalar | Curve
+    n: int
+    d: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Representation:
+    """All sites of one checkpoint on one probe: rows (float32), float64 moments, ids, and the model's loss there."""
+
+    rows: dict[str, np.ndarray]
+    moments: dict[str, Moments]
+    row_ids: tuple[str, ...]
+    document_ids: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+class Store:
+    def __init__(self, root: Path | str, base: Path | str | None = None):
+        self.root = Path(root)
+        self.folders = [self.root, *([Path(base)] if base else [])]
+
+    # --- representations ---
+
+    def put_representation(self, key: RepresentationKey, value: Representation) -> None:
+        final = self.root / "representations" / key.digest
+        if final.exists():
+            return
+        folder = final.with_name(f".{key.digest}.{uuid.uuid4().hex}")
+        folder.mkdir(parents=True)
+        try:
+            tensors = {site: np.ascontiguousarray(rows) for site, rows in value.rows.items()}
+            moments = {f"{site}/{part}": getattr(m, part) for site, m in value.moments.items()
+                       for part in ("mean", "scatter")}
+            sums = {name: _write(folder / name, save_tensors(content))
+                    for name, content in (("rows.safetensors", tensors), ("moments.safetensors", moments))}
+            meta = {"key": asdict(key), "sha256": sums, "row_ids": value.row_ids, "document_ids": value.document_ids,
+                    "facts": value.facts}
+            _write(folder / "meta.json", _checked(meta))
+            folder.rename(final)
+        except OSError:
+            if not final.exists():  # another writer of the same key may have been first, which is as good
+                raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def representation_facts(self, key: RepresentationKey) -> dict[str, Any] | None:
+        """Row count, loss and the other facts recorded with a representation, or None."""
+        meta = self._meta(key)
+        return meta and {**meta["facts"], "n": len(meta["row_ids"])}
+
+    def get_representation(self, key: RepresentationKey) -> Representation | None:
+        meta = self._meta(key)
+        folder = self.root / "representations" / key.digest
+        if meta is None or not folder.exists():
+            return None
+        tensors = {}
+        for name, expected in meta["sha256"].items():
+            content = (folder / name).read_bytes() if (folder / name).exists() else b""
+            if hashlib.sha256(content).hexdigest() != expected:
+                self._set_aside(folder)
+                return None
+            tensors[name] = load_tensors(content)
+        rows, parts = tensors["rows.safetensors"], tensors["moments.safetensors"]
+        n = len(meta["row_ids"])
+        moments = {site: Moments(n, parts[f"{site}/mean"], parts[f"{site}/scatter"]) for site in rows}
+        return Representation(rows=rows, moments=moments, row_ids=tuple(meta["row_ids"]),
+                              document_ids=tuple(meta["document_ids"]), facts=meta["facts"])
+
+    def has_rows(self, key: RepresentationKey) -> bool:
+        return (self.root / "representations" / key.digest / "meta.json").exists()
+
+    def _meta(self, key: RepresentationKey) -> dict[str, Any] | None:
+        for folder in self.folders:
+            meta = self._read_checked(folder / "representations" / key.digest / "meta.json")
+            if meta is not None:
+                return meta
+        return None
+
+    # --- results ---
+
+    def put_results(self, results: list[Stored]) -> None:
+        """Write one batch: results of one representation that were computed together."""
+        (representation,) = {stored.key.representation for stored in results}
+        records = [_record(stored) for stored in results]
+        curves = {stored.key.digest: stored.result.values for stored in results if isinstance(stored.result, Curve)}
+        folder = self.root / "results" / representation.fingerprint / representation.digest
+        name = digest(sorted(stored.key.digest for stored in results))[:32]
+        sha = _write(folder / f"{name}.safetensors", save_tensors(curves)) if curves else None
+        _write(folder / f"{name}.json", _checked({"representation": asdict(representation), "records": records,
+                                                  "curves": sha}))
+
+    def results(self, representation: RepresentationKey) -> dict[str, Stored]:
+        """Every stored result of one representation, by digest of its key."""
+        found: dict[str, Stored] = {}
+        for root in reversed(self.folders):
+            folder = root / "results" / representation.fingerprint / representation.digest
+            for path in sorted(folder.glob("*.json")):
+                found |= self._batch(path, representation)
+        return found
+
+    def representations_of(self, fingerprint: str) -> list[RepresentationKey]:
+        """Every probe and token policy that a checkpoint has results for."""
+        keys: dict[str, RepresentationKey] = {}
+        for root in self.folders:
+            for folder in sorted((root / "results" / fingerprint).glob("*/")):
+                batch = next(filter(None, map(self._read_checked, sorted(folder.glob("*.json")))), None)
+                if batch:
+                    keys[folder.name] = RepresentationKey(**batch["representation"])
+        return sorted(keys.values(), key=lambda key: (key.probe, key.policy))
+
+    def _batch(self, path: Path, representation: RepresentationKey) -> dict[str, Stored]:
+        batch = self._read_checked(path)
+        if batch is None:
+            return {}
+        curves: dict[str, np.ndarray] = {}
+        if batch["curves"]:
+            beside = path.with_suffix(".safetensors")
+            content = beside.read_bytes() if beside.exists() else b""
+            if hashlib.sha256(content).hexdigest() != batch["curves"]:
+                self._set_aside(path)
+                return {}
+            curves = load_tensors(content)
+        stored = [_stored(record, representation, curves) for record in batch["records"]]
+        return {item.key.digest: item for item in stored}
+
+    # --- matrices ---
+
+    def put_matrix(self, key: MatrixKey, matrix: PairMatrix) -> None:
+        tensors = {"values": matrix.values} | ({} if matrix.chance is None else {"chance": matrix.chance})
+        path = self.root / "matrices" / f"{key.digest}.safetensors"
+        sha = _write(path, save_tensors(tensors))
+        _write(path.with_suffix(".json"), _checked({"key": asdict(key), "reasons": matrix.reasons, "sha256": sha}))
+
+    def get_matrix(self, key: MatrixKey) -> PairMatrix | None:
+        for root in self.folders:
+            path = root / "matrices" / f"{key.digest}.json"
+            meta = self._read_checked(path)
+            if meta is not None:
+                beside = path.with_suffix(".safetensors")
+                content = beside.read_bytes() if beside.exists() else b""
+                if hashlib.sha256(content).hexdigest() != meta["sha256"]:
+                    self._set_aside(path)
+                    continue
+                tensors = load_tensors(content)
+                return PairMatrix(values=tensors["values"], chance=tensors.get("chance"),
+                                  reasons=tuple(meta["reasons"]))
+        return None
+
+    # --- runs a person opened ---
+
+    def remember_run(self, name: str, source: str) -> None:
+        _write(self.root / "runs" / f"{name}.json", _checked({"name": name, "source": source}))
+
+    def remembered_runs(self) -> dict[str, str]:
+        """Folder of each remembered run, by name."""
+        read = [self._read_checked(path) for path in sorted((self.root / "runs").glob("*.json"))]
+        return {run["name"]: run["source"] for run in read if run}
+
+    # --- files ---
+
+    def _read_checked(self, path: Path) -> dict[str, Any] | None:
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        head, _, body = text.partition(b"\n")
+        if head != hashlib.sha256(body).hexdigest().encode():
+            self._set_aside(path)
+            return None
+        return json.loads(body)
+
+    def _set_aside(self, path: Path) -> None:
+        """Move a damaged file (or folder) out of the way so that it is recomputed, and say so."""
+        if not path.is_relative_to(self.root):
+            warnings.warn(f"{path} is damaged and ignored; restore it with: git checkout -- {path}", stacklevel=3)
+            return
+        target = self.root / "damaged" / f"{uuid.uuid4().hex}-{path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (path if path.name != "meta.json" else path.parent).rename(target)
+        except FileNotFoundError:
+            return  # another process set it aside first
+        warnings.warn(f"{path} was damaged; it is now {target} and its contents will be computed again", stacklevel=3)
+
+
+def _write(path: Path, content: bytes) -> str:
+    """Atomic write; returns the sha256 of the content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _checked(value: dict[str, Any]) -> bytes:
+    """JSON with its own sha256 on the first line."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def _record(stored: Stored) -> dict[str, Any]:
+    key, result = stored.key, stored.result
+    record = {"site": key.site, "measure": key.measure, "version": key.version, "params": dict(key.params),
+              "schema": key.schema, "n": stored.n, "d": stored.d, "reason": result.reason}
+    if isinstance(result, Scalar):
+        record |= {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
+                   "chance": result.chance}
+    return record
+
+
+def _stored(record: dict[str, Any], representation: RepresentationKey, curves: dict[str, np.ndarray]) -> Stored:
+    key = ResultKey(representation, record["site"], record["measure"], record["version"],
+                    tuple(sorted(record["params"].items())), record["schema"])
+    result: Scalar | Curve
+    if "value" not in record:
+        result = Curve(values=curves[key.digest], reason=record["reason"])
+    elif record["reason"]:
+        result = Scalar.undefined(record["reason"])
+    else:
+        result = Scalar(value=record["value"], low=record["low"], high=record["high"], chance=record["chance"])
+    return Stored(key=key, result=result, n=record["n"], d=record["d"])

@@ -1,0 +1,29 @@
+"""The pair comparisons a person asks for by name: layer by layer at two checkpoints, step by step at one site."""
+
+from collections.abc import Sequence
+
+from analysis.errors import ExplorerError
+from analysis.keys import Checkpoint, Run, site_order
+
+Items = list[tuple[Checkpoint, str]]
+
+
+def layers(checkpoint: Checkpoint, sites: Sequence[str]) -> Items:
+    """Every site of one checkpoint, from input to output."""
+    return [(checkpoint, site) for site in sorted(sites, key=site_order)]
+
+
+def steps(run: Run, site: str) -> Items:
+    """One site at every checkpoint of a run, in order of training."""
+    return [(checkpoint, site) for checkpoint in run.checkpoints]
+
+
+def checkpoint_of(run: Run, revision: str | None) -> Checkpoint:
+    """The checkpoint of that revision; without one, the last."""
+    if revision is None:
+        return run.checkpoints[-1]
+    found = [checkpoint for checkpoint in run.checkpoints if checkpoint.revision == revision]
+    if not found:
+        raise ExplorerError(f"{run.name} has no checkpoint {revision}; it has "
+                            f"{', '.join(c.revision for c in run.checkpoints)}.")
+    return found[0]
