@@ -4,20 +4,20 @@ Reading never computes; `sweep` and `compare` compute what is missing, in a work
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from analysis import registry
-from analysis.errors import ExplorerError, Undefined
+from analysis.errors import ExplorerError
+from analysis.evaluate import evaluate, pair_matrix
 from analysis.extraction.probes import Probe
-from analysis.inference.jackknife import document_groups, grouped, jackknife_interval
 from analysis.keys import Checkpoint, MatrixKey, Policy, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
-from analysis.moments import Moments
+from analysis.measures.spectrum_decay import decay_line
 from analysis.outliers import outlier_signature
-from analysis.results import PairMatrix, Scalar
+from analysis.results import Curve, FittedSpectrum, PairMatrix, Scalar
 from analysis.store import Representation, Store, Stored
 
 Report = Callable[[float, float, str], None]
@@ -73,6 +73,35 @@ def losses(store: Store, run: Run, protocol: Protocol) -> list[dict[str, Any]]:
     return [{"run": run.name, "step": c.step, "tokens": c.tokens, "revision": c.revision, **f} for c, f in facts if f]
 
 
+def spectra(store: Store, checkpoints: Sequence[Checkpoint], protocol: Protocol, site: str,
+            window: tuple[int, int]) -> list[FittedSpectrum]:
+    """The stored eigenspectra of one site, each with its power-law fit over the window of ranks."""
+    found = []
+    for checkpoint in checkpoints:
+        for stored in store.results(protocol.key(checkpoint)).values():
+            if stored.key.measure == "covariance_eigenspectrum" and stored.key.site == site \
+                    and isinstance(stored.result, Curve) and _current(stored.key, {}):
+                spectrum = FittedSpectrum(run=checkpoint.run, revision=checkpoint.revision, n=stored.n, window=window,
+                                          values=stored.result.values)
+                try:
+                    alpha, intercept = decay_line(spectrum.values, *window)
+                    found.append(replace(spectrum, alpha=alpha, intercept=intercept))
+                except ValueError as error:
+                    found.append(replace(spectrum, reason=str(error)))
+    return found
+
+
+def sites(store: Store, runs: Sequence[Run], protocol: Protocol) -> list[str]:
+    """Every site that any checkpoint of these runs has been measured at."""
+    return sorted({site for run in runs for c in run.checkpoints for site in sites_of(store, c, protocol)},
+                  key=site_order)
+
+
+def sites_of(store: Store, checkpoint: Checkpoint, protocol: Protocol) -> list[str]:
+    """The sites of one checkpoint, or none while it has not been extracted."""
+    return (store.representation_facts(protocol.key(checkpoint)) or {"sites": []})["sites"]
+
+
 def matrix(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
            measure: Measure, protocol: Protocol, params: dict[str, int] | None = None) -> PairMatrix | None:
     """The stored matrix of a pair measure, or None when it has not been computed."""
@@ -82,9 +111,9 @@ def matrix(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequen
 def missing(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
             settings: Settings | None = None) -> int:
     """How many checkpoints a sweep of single-representation measures would have to work on."""
-    return sum(bool(_wanted(store, protocol.key(checkpoint), measures, settings or {}) is None
-                    or _wanted(store, protocol.key(checkpoint), measures, settings or {}))
-               for run in runs for checkpoint in run.checkpoints)
+    wanted = (_wanted(store, protocol.key(checkpoint), measures, settings or {})
+              for run in runs for checkpoint in run.checkpoints)
+    return sum(keys is None or bool(keys) for keys in wanted)
 
 
 # --- computing ---
@@ -106,7 +135,7 @@ def sweep(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Seque
             representation = ensure(store, checkpoint, protocol, inner)
             wanted = _wanted(store, key, measures, settings or {}) or []
             results = [evaluated for site in representation.rows
-                       for evaluated in _evaluate(representation, site, [k for k in wanted if k.site == site])]
+                       for evaluated in evaluate(representation, site, [k for k in wanted if k.site == site])]
             if results:
                 store.put_results(results)
             worked += 1
@@ -152,7 +181,7 @@ def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Seque
             if item[0] == checkpoint:
                 arrays[item] = _rows_of(representation, checkpoint, item[1])
     report(len(checkpoints), len(checkpoints) + 1, f"{len(rows)} x {len(columns)} pairs")
-    result = _pair_matrix([arrays[item] for item in rows], [arrays[item] for item in columns], measure, params or {})
+    result = pair_matrix([arrays[item] for item in rows], [arrays[item] for item in columns], measure, params or {})
     store.put_matrix(key, result)
     report(1, 1, "done")
     return result
@@ -178,62 +207,12 @@ def _wanted(store: Store, key: RepresentationKey, measures: Sequence[Measure],
     return [wanted for wanted in keys if wanted.digest not in have]
 
 
-def _evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
-    """Values and intervals of several measures of one site, sharing every eigendecomposition."""
-    if not keys:
-        return []
-    rows, moments = representation.rows[site], representation.moments[site]
-    groups = document_groups(representation.document_ids)
-    sizes = np.bincount(groups)
-    left_out = [moments - Moments.of(part) for part in grouped(rows, groups)]
-    results = []
-    for key in keys:
-        measure, params = registry.get(key.measure), dict(key.params)
-        spectral = measure.takes == "moments"
-        try:
-            value = measure(moments if spectral else rows, **params)
-        except ValueError as error:
-            value = Scalar.undefined(str(error))
-        if isinstance(value, Scalar) and value.defined and measure.uncertainty != "none yet":
-            def without(group: int, measure: Measure = measure, params: dict[str, int] = params,
-                        spectral: bool = spectral) -> float:
-                return _defined(measure(left_out[group] if spectral else rows[groups != group], **params))
-            try:
-                low, high = jackknife_interval(value.value, without, sizes)
-                value = Scalar(value=value.value, low=low, high=high, chance=value.chance)
-            except ValueError:
-                pass  # too few documents, or undefined without one of them: the value stands without an interval
-        results.append(Stored(key=key, result=value, n=len(rows), d=rows.shape[1]))
-    return results
-
-
-def _defined(result: Any) -> float:
-    if not result.defined:
-        raise Undefined(result.reason)
-    return result.value
-
-
 def _matrix_key(rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]], measure: Measure,
                 protocol: Protocol, params: dict[str, int] | None) -> MatrixKey:
     settings = tuple(sorted(measure.settings(params).items()))
     return MatrixKey(tuple((protocol.key(checkpoint), site) for checkpoint, site in rows),
                      tuple((protocol.key(checkpoint), site) for checkpoint, site in columns),
                      measure.name, measure.version, settings)
-
-
-def _pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,
-                 params: dict[str, int]) -> PairMatrix:
-    values = np.full((len(rows), len(columns)), np.nan)
-    chance = np.full_like(values, np.nan)
-    reasons: set[str] = set()
-    for i, x in enumerate(rows):
-        for j, y in enumerate(columns):
-            result = measure(x, y, **params)
-            if not isinstance(result, Scalar):
-                raise TypeError(f"{measure.name} must return a scalar to fill a matrix")
-            values[i, j], chance[i, j] = result.value, np.nan if result.chance is None else result.chance
-            reasons |= {result.reason} - {""}
-    return PairMatrix(values=values, chance=None if np.isnan(chance).all() else chance, reasons=tuple(sorted(reasons)))
 
 
 def _rows_of(representation: Representation, checkpoint: Checkpoint, site: str) -> np.ndarray:

@@ -45,4 +45,15 @@ class PairMatrix:
     reasons: tuple[str, ...] = field(default=())
 
 
-Result = Scalar | Curve | PairMatrix
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedSpectrum:
+    """An eigenspectrum with the power law fitted over a window of ranks; alpha is None, with a reason, if undefined."""
+
+    run: str
+    revision: str
+    values: np.ndarray
+    n: int
+    window: tuple[int, int]
+    alpha: float | None = None
+    intercept: float | None = None
+    reason: str = ""

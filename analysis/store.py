@@ -1,8 +1,9 @@
 """The only module that touches cache/: representations, results and pair matrices as checked, atomic files.
 
 cache/representations/<digest>/   rows.safetensors, moments.safetensors, meta.json     a (checkpoint, probe, policy)
-cache/results/<digest>/<batch>.json (+ .safetensors for curves)                        one file per batch of results
-cache/matrices/<digest>.safetensors + .json                                            one per pair matrix
+cache/ids/<digest>.json           row and document ids, shared by all that have them
+cache/results/<checkpoint>/<digest>/<batch>.json (+ .safetensors for curves)           a batch of results
+cache/matrices/<digest>.safetensors + .json                                            a pair matrix
 cache/runs/<name>.json                                                                 folders a person opened
 cache/damaged/                                                                         files that failed their checksum
 
@@ -71,7 +72,9 @@ class Store:
                        for part in ("mean", "scatter")}
             sums = {name: _write(folder / name, save_tensors(content))
                     for name, content in (("rows.safetensors", tensors), ("moments.safetensors", moments))}
-            meta = {"key": asdict(key), "sha256": sums, "row_ids": value.row_ids, "document_ids": value.document_ids,
+            ids = {"rows": value.row_ids, "documents": value.document_ids}
+            _write(self.root / "ids" / f"{digest(ids)}.json", _checked(ids))
+            meta = {"key": asdict(key), "sha256": sums, "ids": digest(ids), "n": len(value.row_ids),
                     "facts": value.facts}
             _write(folder / "meta.json", _checked(meta))
             folder.rename(final)
@@ -84,12 +87,16 @@ class Store:
     def representation_facts(self, key: RepresentationKey) -> dict[str, Any] | None:
         """Row count, loss and the other facts recorded with a representation, or None."""
         meta = self._meta(key)
-        return meta and {**meta["facts"], "n": len(meta["row_ids"])}
+        return meta and {**meta["facts"], "n": meta["n"], "ids": meta["ids"]}
 
     def get_representation(self, key: RepresentationKey) -> Representation | None:
         meta = self._meta(key)
         folder = self.root / "representations" / key.digest
+        ids = meta and self._read_checked(self.root / "ids" / f"{meta['ids']}.json")
         if meta is None or not folder.exists():
+            return None
+        if ids is None:
+            self._set_aside(folder)
             return None
         tensors = {}
         for name, expected in meta["sha256"].items():
@@ -99,13 +106,9 @@ class Store:
                 return None
             tensors[name] = load_tensors(content)
         rows, parts = tensors["rows.safetensors"], tensors["moments.safetensors"]
-        n = len(meta["row_ids"])
-        moments = {site: Moments(n, parts[f"{site}/mean"], parts[f"{site}/scatter"]) for site in rows}
-        return Representation(rows=rows, moments=moments, row_ids=tuple(meta["row_ids"]),
-                              document_ids=tuple(meta["document_ids"]), facts=meta["facts"])
-
-    def has_rows(self, key: RepresentationKey) -> bool:
-        return (self.root / "representations" / key.digest / "meta.json").exists()
+        moments = {site: Moments(meta["n"], parts[f"{site}/mean"], parts[f"{site}/scatter"]) for site in rows}
+        return Representation(rows=rows, moments=moments, row_ids=tuple(ids["rows"]),
+                              document_ids=tuple(ids["documents"]), facts=meta["facts"])
 
     def _meta(self, key: RepresentationKey) -> dict[str, Any] | None:
         for folder in self.folders:

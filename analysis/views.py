@@ -27,3 +27,21 @@ def checkpoint_of(run: Run, revision: str | None) -> Checkpoint:
         raise ExplorerError(f"{run.name} has no checkpoint {revision}; it has "
                             f"{', '.join(c.revision for c in run.checkpoints)}.")
     return found[0]
+
+
+def names(items: Items, by: str) -> list[str]:
+    """Tick labels: what differs between the items."""
+    return [site if by == "layer" else checkpoint.revision for checkpoint, site in items]
+
+
+def side_title(items: Items, by: str) -> str:
+    """Axis title: what the items share."""
+    checkpoint, site = items[0]
+    return f"{checkpoint.run}, {checkpoint.revision}" if by == "layer" else f"{checkpoint.run}, {site}"
+
+
+def spread(names: Sequence[str], count: int) -> list[str]:
+    """Up to `count` names, evenly along the list, first and last included."""
+    if len(names) <= count:
+        return list(names)
+    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]

@@ -87,6 +87,7 @@ def train(seed: int, total: int, out: Path, stop: int | None = None) -> None:
     (out / "run.json").write_text(json.dumps({
         "name": out.name, "tokens_per_step": BATCH * CONTEXT, "seed": seed, "steps": total, "parameters":
         model.num_parameters(), "train_tokens": len(stream), "corpus": "State of the Union addresses, CC0-1.0",
+        "probe": "sotu-held-out",
         "peak_learning_rate": PEAK_RATE, "warmup_steps": WARMUP, "weight_dtype": "float16"}, indent=1) + "\n")
     steps = set(checkpoint_steps(total))
     save(model, tokenizer, out / "step0")

@@ -1,0 +1,1 @@
+"""Results to plotly figures: pure functions, one kind of figure a file; theme.py holds everything visual."""

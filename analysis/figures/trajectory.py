@@ -1,0 +1,124 @@
+"""A measure of several runs and sites against training, with the loss on the same texts below it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.figures.theme import SYMBOLS, Style, axis_title, dress, faded, shade
+from analysis.keys import site_order
+from analysis.measure import Measure
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What runs along the bottom: "step" or "tokens", and whether its scale is logarithmic."""
+
+    quantity: str = "step"
+    log: bool = True
+
+
+def build(records: Sequence[dict[str, Any]], losses: Sequence[dict[str, Any]], measure: Measure, axis: Axis,
+          colours: dict[str, str], style: Style) -> go.Figure:
+    """One line for each run and site, its interval as a band, undefined values as gaps; the loss in a second panel."""
+    has_loss = any(row["loss"] is not None for row in losses)
+    figure = make_subplots(rows=2 if has_loss else 1, shared_xaxes=True, vertical_spacing=0.06,
+                           row_heights=[0.72, 0.28] if has_loss else [1.0])
+    sites = sorted({record["site"] for record in records}, key=site_order)
+    zero = _zero_place([*records, *losses], axis)
+    for run in dict.fromkeys(record["run"] for record in records):
+        for index, site in enumerate(sites):
+            series = [record for record in records if record["run"] == run and record["site"] == site]
+            colour = shade(colours[run], index, len(sites), style)
+            _add_series(figure, series, f"{run} · {site}", colour, SYMBOLS[index % len(SYMBOLS)], axis, zero, measure)
+        if has_loss:
+            _add_loss(figure, [row for row in losses if row["run"] == run], colours[run], axis, zero)
+    dress(figure, style, height=600 if has_loss else 460)
+    _set_axes(figure, measure, axis, zero, [*records, *losses], has_loss)
+    return figure
+
+
+def _place(row: dict[str, Any], axis: Axis, zero: float) -> float | None:
+    value = row[axis.quantity]
+    return zero if axis.log and value == 0 else value
+
+
+def _zero_place(rows: Sequence[dict[str, Any]], axis: Axis) -> float:
+    """Where 0 stands on a logarithmic axis: a third of the way below the first step, under a tick that says 0."""
+    positive = [row[axis.quantity] for row in rows if row[axis.quantity]]
+    return min(positive) / 3 if positive else 1.0
+
+
+def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colour: str, symbol: str, axis: Axis,
+                zero: float, measure: Measure) -> None:
+    if len(series) == 1 and series[0][axis.quantity] is None:
+        _add_level(figure, series[0], name, colour)
+        return
+    placed = [record for record in series if record[axis.quantity] is not None]
+    x = [_place(record, axis, zero) for record in placed]
+    banded = [(place, record) for place, record in zip(x, placed, strict=True) if record["low"] is not None]
+    if banded:
+        band_x = [place for place, _ in banded]
+        figure.add_trace(go.Scatter(
+            x=band_x + band_x[::-1], y=[r["high"] for _, r in banded] + [r["low"] for _, r in banded[::-1]],
+            fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0}, hoverinfo="skip", showlegend=False,
+            legendgroup=name, name=f"{name} interval"), row=1, col=1)
+    figure.add_trace(go.Scatter(
+        x=x, y=[record["value"] for record in placed], mode="lines+markers", name=name, legendgroup=name,
+        line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, connectgaps=False,
+        customdata=[[record["revision"], _interval(record), record["run"]] for record in placed],
+        hovertemplate=f"%{{customdata[0]}}<br>{measure.symbol} = %{{y:.4g}} %{{customdata[1]}}<extra>{name}</extra>"),
+        row=1, col=1)
+
+
+def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str) -> None:
+    """A model without training steps: a level to compare with."""
+    if record["value"] is not None:
+        figure.add_hline(y=record["value"], line={"color": colour, "dash": "dot", "width": 2}, row=1, col=1,
+                         annotation={"text": name, "font": {"color": colour}})
+
+
+def _add_loss(figure: go.Figure, rows: list[dict[str, Any]], colour: str, axis: Axis, zero: float) -> None:
+    placed = [row for row in rows if row[axis.quantity] is not None and row["loss"] is not None]
+    figure.add_trace(go.Scatter(
+        x=[_place(row, axis, zero) for row in placed], y=[row["loss"] for row in placed], mode="lines+markers",
+        line={"color": colour, "width": 1.5}, marker={"size": 4}, showlegend=False, name="loss",
+        customdata=[[row["revision"]] for row in placed],
+        hovertemplate="%{customdata[0]}<br>loss = %{y:.3f} nats/token<extra></extra>"), row=2, col=1)
+
+
+def _interval(record: dict[str, Any]) -> str:
+    return "" if record["low"] is None else f"[{record['low']:.4g}, {record['high']:.4g}]"
+
+
+def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, zero: float, rows: Sequence[dict[str, Any]],
+              has_loss: bool) -> None:
+    bottom = 2 if has_loss else 1
+    figure.update_yaxes(title=axis_title(measure.label, measure.symbol, measure.unit), row=1, col=1,
+                        type="log" if measure.log_scale else "linear")
+    if measure.bounds == (0.0, 1.0):
+        figure.update_yaxes(range=[0, 1.02], row=1, col=1)
+    if has_loss:
+        figure.update_yaxes(title="Loss on the probe<br>(nats/token)", row=2, col=1)
+    unit = "optimizer steps" if axis.quantity == "step" else "tokens"
+    figure.update_xaxes(title=f"Training ({unit})", row=bottom, col=1)
+    if axis.log:
+        values = [row[axis.quantity] for row in rows if row[axis.quantity] is not None]
+        places, labels = _log_ticks(max(values, default=1), zero, 0 in values, axis)
+        figure.update_xaxes(type="log", tickvals=places, ticktext=labels)
+
+
+def _log_ticks(largest: float, zero: float, has_zero: bool, axis: Axis) -> tuple[list[float], list[str]]:
+    first = math.ceil(math.log10(zero * 3 - 1e-9)) if axis.quantity == "tokens" else 0
+    powers = [10.0**k for k in range(first, math.floor(math.log10(max(largest, 1))) + 1)]
+    return ([zero] if has_zero else []) + powers, (["0"] if has_zero else []) + [_short(p) for p in powers]
+
+
+def _short(value: float) -> str:
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"

@@ -1,0 +1,73 @@
+"""Tables and sentences made from stored results: what the overview, the downloads and the captions say."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis import compute, registry
+from analysis.compute import Protocol
+from analysis.keys import Checkpoint, Run
+from analysis.results import FittedSpectrum
+from analysis.store import Store
+
+
+def headline(runs: Sequence[Run], records: Sequence[dict[str, Any]],
+             facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each run with defined values: the last, the lowest, the path between and a sentence that says so."""
+    rows = []
+    for run in runs:
+        series = [record for record in records if record["run"] == run.name and record["value"] is not None]
+        if not series:
+            continue
+        first, last, low = series[0], series[-1], min(series, key=lambda record: record["value"])
+        losses = [fact["loss"] for fact in facts if fact["run"] == run.name and fact["loss"] is not None]
+        sentence = f"{first['value']:.1f} at {first['revision']}, lowest {low['value']:.1f} at {low['revision']}, " \
+                   f"{last['value']:.1f} at {last['revision']} (d = {last['d']})."
+        if losses:
+            sentence += f" Loss {losses[0]:.2f} to {losses[-1]:.2f} nats/token."
+        rows.append({"run": run.name, "last": f"{last['value']:.1f}", "lowest_at": low["revision"],
+                     "change": f"{last['value'] - low['value']:+.1f} since {low['revision']}",
+                     "path": [record["value"] for record in series], "sentence": sentence})
+    return rows
+
+
+def loaded(store: Store, runs: Sequence[Run], protocol: Protocol) -> list[dict[str, Any]]:
+    """Every run in a row: its extent, and how many checkpoints are extracted on this probe and these rows."""
+    rows = []
+    for run in runs:
+        done = sum(store.representation_facts(protocol.key(c)) is not None for c in run.checkpoints)
+        rows.append({"run": run.name, "checkpoints": len(run.checkpoints), "first": run.checkpoints[0].revision,
+                     "last": run.checkpoints[-1].revision, "computed here": f"{done} of {len(run.checkpoints)}",
+                     "own probe": run.default_probe or "", "folder": run.source})
+    return rows
+
+
+def spectrum_records(spectra: Sequence[FittedSpectrum], site: str, protocol: Protocol,
+                     checkpoints: Sequence[Checkpoint]) -> list[dict[str, Any]]:
+    """One record per eigenvalue, with the fit beside it."""
+    prints = {(c.run, c.revision): c.fingerprint for c in checkpoints}
+    return [{"run": s.run, "revision": s.revision, "site": site, "rank": rank, "eigenvalue": float(value),
+             "alpha": s.alpha, "fit_first_rank": s.window[0], "fit_last_rank": s.window[1], "n": s.n,
+             "d": len(s.values), "protocol": described(protocol), "fingerprint": prints[s.run, s.revision]}
+            for s in spectra for rank, value in enumerate(s.values, 1)]
+
+
+def item_records(items: Sequence[tuple[Checkpoint, str]], protocol: Protocol) -> list[dict[str, Any]]:
+    """Each side of a pair comparison, named in full."""
+    return [{"run": c.run, "revision": c.revision, "step": c.step, "site": site, "fingerprint": c.fingerprint,
+             "protocol": described(protocol)} for c, site in items]
+
+
+def pair_caption(store: Store, items: Sequence[tuple[Checkpoint, str]], protocol: Protocol) -> str:
+    """Rows, texts and token policy of a comparison."""
+    facts = next((f for c, _ in items if (f := store.representation_facts(protocol.key(c)))), {"n": "?"})
+    return (f"n = {facts['n']} rows, matched by id. Probe {protocol.probe.identity}, rows: {protocol.policy}, "
+            "float32 forward pass. No interval yet.")
+
+
+def described(protocol: Protocol) -> dict[str, str]:
+    return {"probe": protocol.probe.identity, "policy": str(protocol.policy), "dtype": "float32"}
+
+
+def unfinished(store: Store, runs: Sequence[Run], protocol: Protocol) -> int:
+    """How many checkpoints lack any single-representation measure at its default setting."""
+    return compute.missing(store, runs, protocol, list(registry.all_measures().values()))

@@ -1,0 +1,36 @@
+"""Compute what the app opens on, and keep the results (not the rows) in demo/results.
+
+    python demo/make_results.py
+
+The store reads that folder after its own; a test computes some of it again and compares.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+SWEEPS = (["sotu-neox-seed1", "sotu-neox-seed2"], ["modular-addition"],
+          ["modular-addition", "--probe", "numbers-mod-59"])
+
+
+def main() -> None:
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as cache:
+        for arguments in SWEEPS:
+            subprocess.run([sys.executable, "-m", "analysis", "sweep", *arguments], check=True, cwd=HERE.parent,
+                           env=os.environ | {"EXPLORER_CACHE": cache, "EXPLORER_PROGRESS": "1"})
+        for name in ("results", "matrices"):
+            shutil.copytree(Path(cache) / name, RESULTS / name)
+        for meta in Path(cache).glob("representations/*/meta.json"):
+            target = RESULTS / "representations" / meta.parent.name
+            target.mkdir(parents=True)
+            shutil.copy(meta, target)
+
+
+if __name__ == "__main__":
+    main()

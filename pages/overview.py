@@ -1,0 +1,58 @@
+"""What is loaded, and how did its geometry change over training?"""
+
+import streamlit as st
+
+from analysis import compute, registry, summaries
+from analysis.errors import ExplorerError
+from analysis.figures import trajectory
+from analysis.outliers import outlier_warnings
+from analysis.runs import find_run, remember
+from ui import cards, jobs_panel, selection, workspace
+
+st.title("How did the representation change?")
+st.markdown("Each run is a ladder of checkpoints read on the same texts. A rise of RankMe means that the variance of "
+            "the hidden states spreads over more directions; a fall means that it concentrates.")
+
+chosen = selection.pick()
+store = workspace.store()
+measure = registry.get("rankme_covariance")
+records = [record for run in chosen.runs
+           for record in compute.records(store, run, probe=chosen.protocol.probe.identity,
+                                         policy=str(chosen.protocol.policy), measure=measure.name, site="final")]
+facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
+
+if unfinished := summaries.unfinished(store, chosen.runs, chosen.protocol):
+    jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), *chosen.argv],
+                     f"{unfinished} checkpoint(s)",
+                     f"{unfinished} checkpoint(s) of {', '.join(run.name for run in chosen.runs)} have measures "
+                     "that are not computed on this probe and these rows yet.")
+
+if records:
+    rows = summaries.headline(chosen.runs, records, facts)
+    for column, row in zip(st.columns(len(rows)), rows, strict=True):
+        with column:
+            st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], chart_data=row["path"],
+                      help=f"Final site; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
+            st.caption(row["sentence"])
+    cards.figure(trajectory.build(records, facts, measure, trajectory.Axis(), workspace.colours(), workspace.style()),
+                 records, title="RankMe over training", caption=cards.caption(chosen, records, measure),
+                 key="overview")
+    cards.how_to_read(measure)
+    cards.warnings(chosen, facts, ["final"], outlier_warnings)
+
+st.subheader("What is loaded")
+st.dataframe(summaries.loaded(store, workspace.runs(), chosen.protocol), hide_index=True,
+             alt="Every run with its checkpoints and what is computed")
+
+st.subheader("Bring your own")
+st.markdown("A folder that `transformers` can load (config, safetensors, tokenizer), or a folder of step folders such "
+            "as `step1000`, on the machine that runs this app.")
+with st.form("open", border=False):
+    path = st.text_input("Folder", placeholder="/data/my-run", key="folder")
+    if st.form_submit_button("Open", icon=":material/folder_open:") and path:
+        try:
+            run = find_run(store, path)
+            remember(store, run)
+            st.success(f"Opened {run.name}: {len(run.checkpoints)} checkpoint(s). Choose it in the sidebar under Runs.")
+        except ExplorerError as error:
+            st.error(str(error))

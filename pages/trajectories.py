@@ -1,0 +1,51 @@
+"""How does a measure move over training, at which sites, and where does the loss stand then?"""
+
+import streamlit as st
+
+from analysis import compute, registry
+from analysis.figures import trajectory
+from analysis.outliers import outlier_warnings
+from ui import cards, jobs_panel, selection, workspace
+
+st.title("Trajectories")
+st.markdown("One line for each run and site; the band is the 95 % interval. The loss on the same texts stands below on "
+            "the same axis.")
+
+chosen = selection.pick()
+store = workspace.store()
+measures = {measure.name: measure for measure in registry.of_kind(arity=1, returns="scalar")}
+left, middle, right = st.columns([3, 3, 2])
+name = left.selectbox("Measure", list(measures), key="measure", bind="query-params",
+                      index=list(measures).index("rankme_covariance"), format_func=lambda m: measures[m].label)
+sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
+picked = middle.multiselect("Sites", sites, default=sites[-1:], key="sites", bind="query-params")
+with right:
+    quantity = st.segmented_control("Training in", ["step", "tokens"], default="step", key="axis", bind="query-params",
+                                    required=True)
+    log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
+measure = measures[name]
+params = cards.measure_params(measure)
+
+records = [record for run in chosen.runs for site in picked
+           for record in compute.records(store, run, probe=chosen.protocol.probe.identity,
+                                         policy=str(chosen.protocol.policy), measure=name, site=site,
+                                         settings={name: params})]
+if compute.missing(store, chosen.runs, chosen.protocol, [measure], {name: params}):
+    jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), "--measure", name, *cards.settings_argv(params),
+                      *chosen.argv], measure.label,
+                     f"{measure.label} is not computed yet for every checkpoint on this probe, rows and setting.")
+if not picked:
+    st.info("Choose at least one site.", icon=":material/arrow_upward:")
+if not records:
+    st.stop()
+
+facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
+axis = trajectory.Axis(quantity, log)
+if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
+    st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
+cards.figure(trajectory.build(records, facts, measure, axis, workspace.colours(), workspace.style()), records,
+             title=f"{measure.label} over training", caption=cards.caption(chosen, records, measure),
+             key="trajectory")
+cards.undefined(records)
+cards.warnings(chosen, facts, picked, outlier_warnings)
+cards.how_to_read(measure)

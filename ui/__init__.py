@@ -1,0 +1,1 @@
+"""The only helper package that imports streamlit: selection, loading, cards, downloads and the job panel."""

@@ -1,0 +1,92 @@
+"""What stands around a figure: the chart with its downloads, its caption, and the card that says how to read it."""
+
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis import export
+from analysis.measure import Measure
+from ui.selection import Selection
+
+
+def figure(built: go.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str) -> None:
+    """A chart, what it was made from, and the files to take away."""
+    st.plotly_chart(built, theme=None, key=key, config=export.CONFIG, alt=f"{title}. {caption}")
+    st.caption(caption)
+    stem = title.lower().replace(" ", "-").replace("/", "-")
+    html, table, facts = st.columns([1, 1, 1])
+    html.download_button("Figure (HTML)", lambda: export.figure_html(built, title), f"{stem}.html", "text/html",
+                         key=f"{key} html", on_click="ignore", icon=":material/download:", width="stretch")
+    table.download_button("Table (CSV)", lambda: export.table_csv(records), f"{stem}.csv", "text/csv",
+                          key=f"{key} csv", on_click="ignore", icon=":material/table:", width="stretch")
+    facts.download_button("Manifest (JSON)", lambda: export.manifest(records, title, caption), f"{stem}.json",
+                          "application/json", key=f"{key} json", on_click="ignore", icon=":material/receipt_long:",
+                          width="stretch")
+
+
+def caption(selection: Selection, records: Sequence[dict[str, Any]], measure: Measure | None = None) -> str:
+    """Rows, width, texts, token policy and interval, as every figure states them."""
+    sizes = sorted({(record["n"], record["d"]) for record in records})
+    shown = ", ".join(f"n = {n}, d = {d} (n/d = {n / d:.1f})" for n, d in sizes[:3])
+    interval = f" Band: 95 % interval, {measure.uncertainty}." if measure and any(
+        record.get("low") is not None for record in records) else ""
+    return (f"{shown}. Probe {selection.protocol.probe.identity}, rows: {selection.protocol.policy}, float32 forward "
+            f"pass.{interval}")
+
+
+def how_to_read(measure: Measure) -> None:
+    """What the measure says, how its ends read, and what can mislead."""
+    with st.expander(f"How to read {measure.label}", icon=":material/menu_book:"):
+        st.markdown(f"{measure.summary}  \n**{_sentence(measure.direction)}**")
+        st.code(measure.equation, language=None)
+        st.markdown(f"**Beware:** {measure.caveats}  \n**With nothing to find:** {measure.null}.  \n"
+                    f"**Name in files and on the command line:** `{measure.name}`")
+
+
+def undefined(records: Sequence[dict[str, Any]]) -> None:
+    """Values that do not exist, each reason once: a gap in a line is never left unexplained."""
+    reasons: dict[str, list[str]] = {}
+    for record in records:
+        if record["reason"]:
+            reasons.setdefault(record["reason"], []).append(f"{record['run']} {record['revision']} {record['site']}")
+    for reason, where in reasons.items():
+        more = f" and {len(where) - 2} more" if len(where) > 2 else ""
+        st.warning(f"Undefined at {', '.join(where[:2])}{more}, because {reason}.", icon=":material/block:")
+
+
+def warnings(selection: Selection, facts: Sequence[dict[str, Any]], sites: Sequence[str], said: Any) -> None:
+    """Identical checkpoints, and outliers that decide what the numbers say."""
+    for run in selection.runs:
+        for group in run.duplicates:
+            st.warning(f"{run.name}: {', '.join(group)} have identical weights. A flat stretch there is not a plateau.",
+                       icon=":material/content_copy:")
+    lines = [f"{fact['run']} {fact['revision']}, {site}: {'; '.join(found)}" for fact in facts for site in sites
+             if (found := said(fact.get("outliers", {}).get(site)))]
+    if lines:
+        with st.expander(f"{len(lines)} representation(s) with an outlier that may drive the numbers",
+                         icon=":material/warning:"):
+            st.text("\n".join(lines))
+
+
+def measure_params(measure: Measure) -> dict[str, int]:
+    """One number field for each parameter of the measure."""
+    if not measure.params:
+        return {}
+    columns = st.columns(len(measure.params))
+    return {param.name: int(column.number_input(
+        param.name.replace("_", " "), param.low, param.high, param.default, key=param.name, bind="query-params",
+        help=param.help)) for param, column in zip(measure.params, columns, strict=True)}
+
+
+def settings_argv(params: dict[str, int]) -> list[str]:
+    return [part for name, value in params.items() for part in ("--set", f"{name}={value}")]
+
+
+
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

@@ -1,0 +1,28 @@
+"""The pages of the app and the way between them."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from ui import jobs_panel
+
+HOME = Path(__file__).parents[1]
+
+
+def route() -> None:
+    """Draw the navigation, the page that was asked for, and the jobs under way."""
+    st.set_page_config(page_title="Representation Geometry Explorer", page_icon=HOME / "ui" / "icon.png", layout="wide")
+    page = st.navigation([
+        st.Page(HOME / "pages" / "overview.py", title="Overview", icon=":material/home:", default=True,
+                help="What is loaded, the headline numbers, and the way to your own checkpoints."),
+        st.Page(HOME / "pages" / "trajectories.py", title="Trajectories", icon=":material/show_chart:",
+                help="Any scalar measure against training, beside the loss."),
+        st.Page(HOME / "pages" / "spectra.py", title="Spectra", icon=":material/ssid_chart:",
+                help="The eigenspectrum behind a number, at chosen checkpoints."),
+        st.Page(HOME / "pages" / "similarity.py", title="Similarity", icon=":material/grid_on:",
+                help="Layer by layer and step by step, within a run and between two."),
+        st.Page(HOME / "pages" / "measures.py", title="Measures", icon=":material/menu_book:",
+                help="What each number means, its equation, its source and its traps."),
+    ])
+    page.run()
+    jobs_panel.draw()

@@ -1,0 +1,36 @@
+"""What this server works on: its store, its jobs folder, and the runs a person can choose."""
+
+import streamlit as st
+
+from analysis.__main__ import open_store
+from analysis.extraction.probes import Probe, load_probe
+from analysis.figures.theme import Style, run_colours
+from analysis.keys import Run
+from analysis.runs import known_runs
+from analysis.store import Store
+
+
+@st.cache_resource
+def store() -> Store:
+    return open_store()
+
+
+@st.cache_resource(max_entries=8)
+def probe(name: str, modified: float) -> Probe:  # `modified` makes an edited file another probe
+    return load_probe(name)
+
+
+def runs() -> list[Run]:
+    """Every run that opens; the ones that no longer do are named in a warning."""
+    found, problems = known_runs(store())
+    for problem in problems:
+        st.warning(f"Left out: {problem}", icon=":material/folder_off:")
+    return found
+
+
+def colours() -> dict[str, str]:
+    return run_colours([run.name for run in known_runs(store())[0]])
+
+
+def style() -> Style:
+    return Style(dark=st.context.theme.type == "dark")
