@@ -10,5 +10,5 @@ from ui.router import route
 
 app = st.App("ui/main.py")
 
-if get_script_run_ctx(suppress_warning=True) is not None:  # this file is itself the script: Streamlit's AppTest runs it so
+if get_script_run_ctx(suppress_warning=True) is not None:  # Streamlit's AppTest runs this file as the script
     route()

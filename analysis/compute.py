@@ -70,7 +70,7 @@ def records(store: Store, run: Run, *, probe: str | None = None, policy: str | N
 def losses(store: Store, run: Run, protocol: Protocol) -> list[dict[str, Any]]:
     """Language-model loss on the probe, and the other facts recorded with each representation of a run."""
     facts = ((checkpoint, store.representation_facts(protocol.key(checkpoint))) for checkpoint in run.checkpoints)
-    return [{"run": run.name, "step": c.step, "tokens": c.tokens, "revision": c.revision, **f} for c, f in facts if f]
+    return [{**f, "run": run.name, "step": c.step, "tokens": c.tokens, "revision": c.revision} for c, f in facts if f]
 
 
 def spectra(store: Store, checkpoints: Sequence[Checkpoint], protocol: Protocol, site: str,

@@ -1,5 +1,6 @@
 """Tables and sentences made from stored results: what the overview, the downloads and the captions say."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,19 +26,20 @@ def headline(runs: Sequence[Run], records: Sequence[dict[str, Any]],
         if losses:
             sentence += f" Loss {losses[0]:.2f} to {losses[-1]:.2f} nats/token."
         rows.append({"run": run.name, "last": f"{last['value']:.1f}", "lowest_at": low["revision"],
-                     "change": f"{last['value'] - low['value']:+.1f} since {low['revision']}",
-                     "path": [record["value"] for record in series], "sentence": sentence})
+                     "change": f"{last['value'] - low['value']:+.1f} since {low['revision']}", "sentence": sentence})
     return rows
 
 
-def loaded(store: Store, runs: Sequence[Run], protocol: Protocol) -> list[dict[str, Any]]:
-    """Every run in a row: its extent, and how many checkpoints are extracted on this probe and these rows."""
+def loaded(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Every run in a row: its extent, and what its checkpoints have results for."""
     rows = []
     for run in runs:
-        done = sum(store.representation_facts(protocol.key(c)) is not None for c in run.checkpoints)
+        known = [key for c in run.checkpoints for key in store.representations_of(c.fingerprint)]
+        done = Counter(f"{key.probe.split('@')[0]}, {key.policy}" for key in known)
         rows.append({"run": run.name, "checkpoints": len(run.checkpoints), "first": run.checkpoints[0].revision,
-                     "last": run.checkpoints[-1].revision, "computed here": f"{done} of {len(run.checkpoints)}",
-                     "own probe": run.default_probe or "", "folder": run.source})
+                     "last": run.checkpoints[-1].revision,
+                     "computed on": "; ".join(f"{name}: {count}" for name, count in done.items()) or "nothing yet",
+                     "folder": run.source})
     return rows
 
 

@@ -31,7 +31,7 @@ if records:
     rows = summaries.headline(chosen.runs, records, facts)
     for column, row in zip(st.columns(len(rows)), rows, strict=True):
         with column:
-            st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], chart_data=row["path"],
+            st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], delta_color="off",
                       help=f"Final site; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
             st.caption(row["sentence"])
     cards.figure(trajectory.build(records, facts, measure, trajectory.Axis(), workspace.colours(), workspace.style()),
@@ -41,7 +41,7 @@ if records:
     cards.warnings(chosen, facts, ["final"], outlier_warnings)
 
 st.subheader("What is loaded")
-st.dataframe(summaries.loaded(store, workspace.runs(), chosen.protocol), hide_index=True,
+st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,
              alt="Every run with its checkpoints and what is computed")
 
 st.subheader("Bring your own")

@@ -33,10 +33,11 @@ def pick_side(column, side: str, index: int) -> tuple[Run, str]:
                                  bind="query-params")
 
 
+left, right = st.columns(2)
 (run_a, at_a), (run_b, at_b) = pick_side(left, "A", 0), pick_side(right, "B", len(runs) - 1)
 if by == "step":
     sites = compute.sites(store, [run_a, run_b], chosen.protocol) or ["final"]
-    site = left.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
+    site = st.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
     rows, columns = views.steps(run_a, site), views.steps(run_b, site)
     argv = ["compare", run_a.name, run_b.name, "--by", "step", "--site", site]
 else:

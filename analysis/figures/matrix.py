@@ -22,8 +22,8 @@ def build(matrix: PairMatrix, rows: Sequence[str], columns: Sequence[str], title
                       "<br>by chance %{customdata:.4f}<extra></extra>",
         **_numbers(matrix, len(rows) * len(columns))))
     dress(figure, style, height=max(420, 140 + 24 * len(rows)))
-    figure.update_xaxes(type="category", title=titles[1], showgrid=False)
-    figure.update_yaxes(type="category", title=titles[0], showgrid=False)
+    figure.update_xaxes(type="category", title_text=titles[1], showgrid=False)
+    figure.update_yaxes(type="category", title_text=titles[0], showgrid=False)
     return figure
 
 

@@ -15,15 +15,15 @@ def build(spectra: Sequence[FittedSpectrum], colours: dict[str, str], style: Sty
     for run in dict.fromkeys(view.run for view in spectra):
         views = [view for view in spectra if view.run == run]
         for index, view in enumerate(views):
-            _add(figure, view, shade(colours[run], index, len(views), style))
-    dress(figure, style, height=520)
-    figure.update_xaxes(type="log", title="Rank k", dtick=1)
-    figure.update_yaxes(type="log", title=axis_title("Covariance eigenvalue", "λ<sub>k</sub>", "variance"),
+            _add(figure, view, shade(colours[run], index, len(views), style), style)
+    dress(figure, style, height=600)
+    figure.update_xaxes(type="log", title_text="Rank k", dtick=1)
+    figure.update_yaxes(type="log", title_text=axis_title("Covariance eigenvalue", "λ<sub>k</sub>", "variance"),
                         exponentformat="power", dtick=1)
     return figure
 
 
-def _add(figure: go.Figure, view: FittedSpectrum, colour: str) -> None:
+def _add(figure: go.Figure, view: FittedSpectrum, colour: str, style: Style) -> None:
     positive = view.values[view.values > 0]
     ranks = np.arange(1, len(positive) + 1)
     name = f"{view.run} · {view.revision}"
@@ -35,4 +35,5 @@ def _add(figure: go.Figure, view: FittedSpectrum, colour: str) -> None:
         ends = np.array(view.window, dtype=float)
         figure.add_trace(go.Scatter(
             x=ends, y=np.exp(view.intercept - view.alpha * np.log(ends)), mode="lines", showlegend=False,
-            legendgroup=name, name=f"{name} fit", hoverinfo="skip", line={"color": colour, "width": 3, "dash": "dash"}))
+            legendgroup=name, name=f"{name} fit", hoverinfo="skip",
+            line={"color": style.ink, "width": 1.5, "dash": "dash"}))

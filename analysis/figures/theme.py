@@ -9,7 +9,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu"
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down")
-FONT = "Inter, Source Sans Pro, Open Sans, Arial, sans-serif"
+FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def shade(colour: str, index: int, count: int, style: Style) -> str:
 def dress(figure: go.Figure, style: Style, *, height: int) -> go.Figure:
     """Fonts, paper, grid and margins of every figure."""
     axis = {"gridcolor": style.grid, "linecolor": style.grid, "zeroline": False, "showline": True, "ticks": "outside",
-            "tickcolor": style.grid, "automargin": True}
+            "tickcolor": style.grid, "automargin": True, "title": {"font": {"size": style.font_px}, "standoff": 8}}
     figure.update_layout(
         template="none", height=height, font={"family": FONT, "size": style.font_px, "color": style.ink},
         paper_bgcolor=style.paper, plot_bgcolor=style.paper, margin={"l": 60, "r": 20, "t": 30, "b": 50},
@@ -65,6 +65,6 @@ def dress(figure: go.Figure, style: Style, *, height: int) -> go.Figure:
 
 
 def axis_title(label: str, symbol: str = "", unit: str = "") -> str:
-    """Label, symbol and unit, as every axis says them."""
-    name = f"{label}, {symbol}" if symbol else label
-    return f"{name} ({unit})" if unit else name
+    """Label, symbol and unit, as every axis says them, on two lines."""
+    second = f"{symbol} ({unit})" if unit else symbol
+    return f"{label}<br>{second}" if second else label

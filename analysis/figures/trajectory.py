@@ -97,14 +97,14 @@ def _interval(record: dict[str, Any]) -> str:
 def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, zero: float, rows: Sequence[dict[str, Any]],
               has_loss: bool) -> None:
     bottom = 2 if has_loss else 1
-    figure.update_yaxes(title=axis_title(measure.label, measure.symbol, measure.unit), row=1, col=1,
+    figure.update_yaxes(title_text=axis_title(measure.label, measure.symbol, measure.unit), row=1, col=1,
                         type="log" if measure.log_scale else "linear")
     if measure.bounds == (0.0, 1.0):
         figure.update_yaxes(range=[0, 1.02], row=1, col=1)
     if has_loss:
-        figure.update_yaxes(title="Loss on the probe<br>(nats/token)", row=2, col=1)
+        figure.update_yaxes(title_text="Loss<br>(nats/token)", row=2, col=1)
     unit = "optimizer steps" if axis.quantity == "step" else "tokens"
-    figure.update_xaxes(title=f"Training ({unit})", row=bottom, col=1)
+    figure.update_xaxes(title_text=f"Training ({unit})", row=bottom, col=1)
     if axis.log:
         values = [row[axis.quantity] for row in rows if row[axis.quantity] is not None]
         places, labels = _log_ticks(max(values, default=1), zero, 0 in values, axis)
