@@ -3,11 +3,9 @@
 import streamlit as st
 
 from analysis import compute, registry, summaries
-from analysis.errors import ExplorerError
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
-from analysis.runs import find_run, remember
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, opener, selection, workspace
 
 st.title("How did the representation change?")
 st.markdown("Each run is a ladder of checkpoints read on the same texts. A rise of RankMe means that the variance of "
@@ -47,12 +45,4 @@ st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,
 st.subheader("Bring your own")
 st.markdown("A folder that `transformers` can load (config, safetensors, tokenizer), or a folder of step folders such "
             "as `step1000`, on the machine that runs this app.")
-with st.form("open", border=False):
-    path = st.text_input("Folder", placeholder="/data/my-run", key="folder")
-    if st.form_submit_button("Open", icon=":material/folder_open:") and path:
-        try:
-            run = find_run(store, path)
-            remember(store, run)
-            st.success(f"Opened {run.name}: {len(run.checkpoints)} checkpoint(s). Choose it in the sidebar under Runs.")
-        except ExplorerError as error:
-            st.error(str(error))
+opener.draw()

@@ -14,10 +14,12 @@ def jobs_folder():
 
 def offer(argv: list[str], title: str, why: str) -> None:
     """An empty state with its next step: a button that starts the worker, and the command that does the same."""
-    running = next((j for j in job.listed(jobs_folder()) if j.active and j.argv == tuple(argv)), None)
-    if running:
+    last = next((j for j in job.listed(jobs_folder()) if j.argv == tuple(argv)), None)
+    if last and last.active:
         st.info(f"Computing now: {title}. This page fills in when it is done.", icon=":material/hourglass_top:")
         return
+    if last and last.state in ("failed", "interrupted"):
+        st.error(f"The last attempt {last.state}: {last.message}", icon=":material/error:")
     st.info(why, icon=":material/calculate:")
     if st.button(f"Compute {title}", type="primary", key=f"start {title}"):
         job.start(jobs_folder(), argv, title)

@@ -34,8 +34,9 @@ def pick() -> Selection:
                 icon=":material/folder_open:")
         st.stop()
     with st.sidebar:
-        names = st.multiselect("Runs", list(known), default=_first_runs(known), key="runs", bind="query-params",
-                               placeholder="Choose one or more runs")
+        first = None if "runs" in st.session_state else _first_runs(known)
+        names = st.multiselect("Runs", list(known), default=first, key="runs", bind="query-params",
+                               placeholder="Choose one or more runs", on_change=_follow_probe, args=(known,))
         own = [known[name].default_probe or DEFAULT for name in names if name in known]
         probes = list(dict.fromkeys([*own, DEFAULT, *built_in_probes()]))
         probe = st.selectbox("Probe", probes, key="probe", bind="query-params",
@@ -56,6 +57,13 @@ def pick() -> Selection:
 def _first_runs(known: dict[str, Run]) -> list[str]:
     """What a new visitor sees: the first two runs that share the default probe."""
     return [name for name, run in known.items() if (run.default_probe or DEFAULT) == DEFAULT][:2] or list(known)[:1]
+
+
+def _follow_probe(known: dict[str, Run]) -> None:
+    """When none of the chosen runs is meant for the current probe, switch to the probe of the first."""
+    own = [known[name].default_probe or DEFAULT for name in st.session_state.runs if name in known]
+    if own and st.session_state.get("probe") not in own:
+        st.session_state.probe = own[0]
 
 
 def _policy_words(policy: str) -> str:
