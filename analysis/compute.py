@@ -17,11 +17,12 @@ from analysis.keys import Checkpoint, MatrixKey, Policy, RepresentationKey, Resu
 from analysis.measure import Measure
 from analysis.measures.spectrum_decay import decay_line
 from analysis.outliers import outlier_signature
-from analysis.results import Curve, FittedSpectrum, PairMatrix, Scalar
+from analysis.results import Curve, FittedSpectrum, PairMatrix, Panel, Scalar
 from analysis.store import Representation, Store, Stored
 
 Report = Callable[[float, float, str], None]
 Settings = dict[str, dict[str, int]]
+PROBE_LOSS = "loss on the probe (nats/token)"
 
 
 def _silent(done: float, total: float, message: str) -> None: ...
@@ -100,6 +101,23 @@ def sites(store: Store, runs: Sequence[Run], protocol: Protocol) -> list[str]:
 def sites_of(store: Store, checkpoint: Checkpoint, protocol: Protocol) -> list[str]:
     """The sites of one checkpoint, or none while it has not been extracted."""
     return (store.representation_facts(protocol.key(checkpoint)) or {"sites": []})["sites"]
+
+
+def beside(store: Store, runs: Sequence[Run], protocol: Protocol, quantity: str) -> Panel:
+    """What stands below a trajectory: the loss on the probe, or a column of the runs' training logs."""
+    if quantity != PROBE_LOSS:
+        return Panel(quantity.replace("_", " "), [{"run": run.name, "step": int(row["step"]), "value": row[quantity],
+                                                   "tokens": int(row["tokens"]) if "tokens" in row else None}
+                                                  for run in runs for row in run.log if quantity in row])
+    return Panel(PROBE_LOSS, [{**row, "value": row["loss"]} for run in runs for row in losses(store, run, protocol)
+                              if row["loss"] is not None])
+
+
+def quantities(runs: Sequence[Run]) -> list[str]:
+    """What can stand below a trajectory of these runs, the one to watch first."""
+    logged = list(dict.fromkeys(name for run in runs for name in (run.log[0] if run.log else {})))
+    watched = [run.watch for run in runs if run.watch in logged]
+    return list(dict.fromkeys([*watched, PROBE_LOSS, *(name for name in logged if name not in ("step", "tokens"))]))
 
 
 def matrix(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],

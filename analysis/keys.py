@@ -31,12 +31,16 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Run:
-    """An ordered set of checkpoints; a single model is a run of one. `log` holds its training log, where it has one."""
+    """An ordered set of checkpoints; a single model is a run of one.
+
+    `log` holds its training log, where it has one, and `watch` names the column that tells best how training went.
+    """
 
     name: str
     source: str
     checkpoints: tuple[Checkpoint, ...]
     default_probe: str | None = None
+    watch: str | None = None
     log: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
     def at(self, revision: str) -> Checkpoint:

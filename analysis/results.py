@@ -57,3 +57,11 @@ class FittedSpectrum:
     alpha: float | None = None
     intercept: float | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What is drawn below a trajectory on the same axis: rows of run, step, tokens and value."""
+
+    label: str
+    rows: list[dict]

@@ -20,7 +20,7 @@ def headline(runs: Sequence[Run], records: Sequence[dict[str, Any]],
         if not series:
             continue
         first, last, low = series[0], series[-1], min(series, key=lambda record: record["value"])
-        losses = [fact["loss"] for fact in facts if fact["run"] == run.name and fact["loss"] is not None]
+        losses = [fact["loss"] for fact in facts if fact["run"] == run.name and fact["loss"] is not None and not run.watch]
         sentence = f"{first['value']:.1f} at {first['revision']}, lowest {low['value']:.1f} at {low['revision']}, " \
                    f"{last['value']:.1f} at {last['revision']} (d = {last['d']})."
         if losses:

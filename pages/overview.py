@@ -19,11 +19,12 @@ records = [record for run in chosen.runs
                                          policy=str(chosen.protocol.policy), measure=measure.name, site="final")]
 facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
 
+below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(chosen.runs)[0])
+
 if unfinished := summaries.unfinished(store, chosen.runs, chosen.protocol):
     jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), *chosen.argv],
-                     f"{unfinished} checkpoint(s)",
-                     f"{unfinished} checkpoint(s) of {', '.join(run.name for run in chosen.runs)} have measures "
-                     "that are not computed on this probe and these rows yet.")
+                     f"{', '.join(run.name for run in chosen.runs)} on {chosen.protocol.probe.name}",
+                     f"{unfinished} checkpoint(s) have measures that are not computed on this probe and these rows yet.")
 
 if records:
     rows = summaries.headline(chosen.runs, records, facts)
@@ -32,7 +33,7 @@ if records:
             st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], delta_color="off",
                       help=f"Final site; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
             st.caption(row["sentence"])
-    cards.figure(trajectory.build(records, facts, measure, trajectory.Axis(), workspace.colours(), workspace.style()),
+    cards.figure(trajectory.build(records, below, measure, trajectory.Axis(), workspace.colours(), workspace.style()),
                  records, title="RankMe over training", caption=cards.caption(chosen, records, measure),
                  key="overview")
     cards.how_to_read(measure)

@@ -8,8 +8,8 @@ from analysis.outliers import outlier_warnings
 from ui import cards, jobs_panel, selection, workspace
 
 st.title("Trajectories")
-st.markdown("One line for each run and site; the band is the 95 % interval. The loss on the same texts stands below on "
-            "the same axis.")
+st.markdown("One line for each run and site; the band is the 95 % interval. The loss on the same texts, or a column of "
+            "the training log, stands below on the same axis.")
 
 chosen = selection.pick()
 store = workspace.store()
@@ -23,6 +23,8 @@ with right:
     quantity = st.segmented_control("Training in", ["step", "tokens"], default="step", key="axis", bind="query-params",
                                     required=True)
     log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
+below_name = left.selectbox("Below it", compute.quantities(chosen.runs), key="below", bind="query-params",
+                          help="The loss on the probe, or a column of the training log, on the same axis.")
 measure = measures[name]
 params = cards.measure_params(measure)
 
@@ -41,9 +43,10 @@ if not records:
 
 facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
 axis = trajectory.Axis(quantity, log)
+below = compute.beside(store, chosen.runs, chosen.protocol, below_name)
 if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
     st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
-cards.figure(trajectory.build(records, facts, measure, axis, workspace.colours(), workspace.style()), records,
+cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style()), records,
              title=f"{measure.label} over training", caption=cards.caption(chosen, records, measure),
              key="trajectory")
 cards.undefined(records)

@@ -38,7 +38,7 @@ def open_run(source: str | Path, name: str | None = None) -> Run:
                             "or in sub-folders such as step0, step1000. Save one with model.save_pretrained(folder).")
     checkpoints = [_checkpoint(name, member, facts.get("tokens_per_step")) for member in members]
     checkpoints.sort(key=lambda checkpoint: (checkpoint.step is None, checkpoint.step or 0, checkpoint.revision))
-    return Run(name, str(folder), tuple(checkpoints), facts.get("probe"), _log(folder))
+    return Run(name, str(folder), tuple(checkpoints), facts.get("probe"), facts.get("watch"), _log(folder))
 
 
 def _checkpoint(run: str, folder: Path, tokens_per_step: int | None) -> Checkpoint:
@@ -64,7 +64,7 @@ def _file_sum(path: str, size: int, modified: int) -> str:
 
 
 def _facts(folder: Path) -> dict:
-    """run.json beside the checkpoints, written by whoever trained them: tokens_per_step, default probe."""
+    """run.json beside the checkpoints, written by whoever trained them: tokens_per_step, probe, watch."""
     path = folder / "run.json"
     if not path.exists():
         return {}

@@ -1,4 +1,4 @@
-"""A measure of several runs and sites against training, with the loss on the same texts below it."""
+"""A measure of several runs and sites against training, with the loss or another quantity below it."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.theme import SYMBOLS, Style, axis_title, dress, faded, shade
 from analysis.keys import site_order
 from analysis.measure import Measure
+from analysis.results import Panel
 
 
 @dataclass(frozen=True)
@@ -21,44 +22,44 @@ class Axis:
     log: bool = True
 
 
-def build(records: Sequence[dict[str, Any]], losses: Sequence[dict[str, Any]], measure: Measure, axis: Axis,
-          colours: dict[str, str], style: Style) -> go.Figure:
-    """One line for each run and site, its interval as a band, undefined values as gaps; the loss in a second panel."""
-    has_loss = any(row["loss"] is not None for row in losses)
-    figure = make_subplots(rows=2 if has_loss else 1, shared_xaxes=True, vertical_spacing=0.06,
-                           row_heights=[0.72, 0.28] if has_loss else [1.0])
+def build(records: Sequence[dict[str, Any]], panel: Panel, measure: Measure, axis: Axis, colours: dict[str, str],
+          style: Style) -> go.Figure:
+    """One line for each run and site, its interval as a band, undefined values as gaps; the panel below, if filled."""
+    below = [row for row in panel.rows if row[axis.quantity] is not None]
+    figure = make_subplots(rows=2 if below else 1, shared_xaxes=True, vertical_spacing=0.06,
+                           row_heights=[0.72, 0.28] if below else [1.0])
     sites = sorted({record["site"] for record in records}, key=site_order)
-    zero = _zero_place([*records, *losses], axis)
+    span = _span([*records, *below], axis)
     for run in dict.fromkeys(record["run"] for record in records):
         for index, site in enumerate(sites):
             series = [record for record in records if record["run"] == run and record["site"] == site]
             colour = shade(colours[run], index, len(sites), style)
-            _add_series(figure, series, f"{run} · {site}", colour, SYMBOLS[index % len(SYMBOLS)], axis, zero, measure)
-        if has_loss:
-            _add_loss(figure, [row for row in losses if row["run"] == run], colours[run], axis, zero)
-    dress(figure, style, height=600 if has_loss else 460)
-    _set_axes(figure, measure, axis, zero, [*records, *losses], has_loss)
+            _add_series(figure, series, f"{run} · {site}", colour, SYMBOLS[index % len(SYMBOLS)], axis, span, measure)
+        if below:
+            _add_below(figure, [row for row in below if row["run"] == run], colours[run], axis, span, panel.label)
+    dress(figure, style, height=600 if below else 460)
+    _set_axes(figure, measure, axis, span, [*records, *below], panel.label if below else "")
     return figure
 
 
-def _place(row: dict[str, Any], axis: Axis, zero: float) -> float | None:
+def _place(row: dict[str, Any], axis: Axis, span: tuple[float, float]) -> float | None:
     value = row[axis.quantity]
-    return zero if axis.log and value == 0 else value
+    return span[0] if axis.log and value == 0 else value
 
 
-def _zero_place(rows: Sequence[dict[str, Any]], axis: Axis) -> float:
-    """Where 0 stands on a logarithmic axis: a third of the way below the first step, under a tick that says 0."""
+def _span(rows: Sequence[dict[str, Any]], axis: Axis) -> tuple[float, float]:
+    """Where 0 stands on a logarithmic axis (a third of the first step, under a tick that says 0), and the last step."""
     positive = [row[axis.quantity] for row in rows if row[axis.quantity]]
-    return min(positive) / 3 if positive else 1.0
+    return (min(positive) / 3, max(positive)) if positive else (1.0, 10.0)
 
 
 def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colour: str, symbol: str, axis: Axis,
-                zero: float, measure: Measure) -> None:
+                span: tuple[float, float], measure: Measure) -> None:
     if len(series) == 1 and series[0][axis.quantity] is None:
-        _add_level(figure, series[0], name, colour)
+        _add_level(figure, series[0], name, colour, span)
         return
     placed = [record for record in series if record[axis.quantity] is not None]
-    x = [_place(record, axis, zero) for record in placed]
+    x = [_place(record, axis, span) for record in placed]
     banded = [(place, record) for place, record in zip(x, placed, strict=True) if record["low"] is not None]
     if banded:
         band_x = [place for place, _ in banded]
@@ -74,40 +75,41 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
         row=1, col=1)
 
 
-def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str) -> None:
-    """A model without training steps: a level to compare with."""
-    if record["value"] is not None:
-        figure.add_hline(y=record["value"], line={"color": colour, "dash": "dot", "width": 2}, row=1, col=1,
-                         annotation={"text": name, "font": {"color": colour}})
-
-
-def _add_loss(figure: go.Figure, rows: list[dict[str, Any]], colour: str, axis: Axis, zero: float) -> None:
-    placed = [row for row in rows if row[axis.quantity] is not None and row["loss"] is not None]
+def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str, span: tuple[float, float]) -> None:
+    """A model without training steps: a dotted level to compare with, from end to end."""
     figure.add_trace(go.Scatter(
-        x=[_place(row, axis, zero) for row in placed], y=[row["loss"] for row in placed], mode="lines+markers",
-        line={"color": colour, "width": 1.5}, marker={"size": 4}, showlegend=False, name="loss",
-        customdata=[[row["revision"]] for row in placed],
-        hovertemplate="%{customdata[0]}<br>loss = %{y:.3f} nats/token<extra></extra>"), row=2, col=1)
+        x=list(span), y=[record["value"]] * 2, mode="lines", name=name, legendgroup=name,
+        line={"color": colour, "dash": "dot", "width": 2},
+        hovertemplate=f"{record['revision']}<br>%{{y:.4g}} {_interval(record)}<extra>{name}</extra>"), row=1, col=1)
+
+
+def _add_below(figure: go.Figure, rows: list[dict[str, Any]], colour: str, axis: Axis, span: tuple[float, float],
+               label: str) -> None:
+    figure.add_trace(go.Scatter(
+        x=[_place(row, axis, span) for row in rows], y=[row["value"] for row in rows], showlegend=False, name=label,
+        mode="lines+markers" if len(rows) < 100 else "lines", line={"color": colour, "width": 1.5}, marker={"size": 4},
+        hovertemplate=f"{axis.quantity} %{{x}}<br>{label} = %{{y:.4g}}<extra></extra>"), row=2, col=1)
 
 
 def _interval(record: dict[str, Any]) -> str:
     return "" if record["low"] is None else f"[{record['low']:.4g}, {record['high']:.4g}]"
 
 
-def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, zero: float, rows: Sequence[dict[str, Any]],
-              has_loss: bool) -> None:
-    bottom = 2 if has_loss else 1
+def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, span: tuple[float, float],
+              rows: Sequence[dict[str, Any]], below: str) -> None:
     figure.update_yaxes(title_text=axis_title(measure.label, measure.symbol, measure.unit), row=1, col=1,
                         type="log" if measure.log_scale else "linear")
     if measure.bounds == (0.0, 1.0):
         figure.update_yaxes(range=[0, 1.02], row=1, col=1)
-    if has_loss:
-        figure.update_yaxes(title_text="Loss<br>(nats/token)", row=2, col=1)
+    if below:
+        figure.update_yaxes(title_text=below[:1].upper() + below[1:].replace(" (", "<br>("), row=2, col=1)
     unit = "optimizer steps" if axis.quantity == "step" else "tokens"
-    figure.update_xaxes(title_text=f"Training ({unit})", row=bottom, col=1)
-    if axis.log:
-        values = [row[axis.quantity] for row in rows if row[axis.quantity] is not None]
-        places, labels = _log_ticks(max(values, default=1), zero, 0 in values, axis)
+    figure.update_xaxes(title_text=f"Training ({unit})", row=2 if below else 1, col=1)
+    values = [row[axis.quantity] for row in rows if row[axis.quantity] is not None]
+    if not values:
+        figure.update_xaxes(showticklabels=False, title_text="No training steps: one model", ticks="")
+    elif axis.log:
+        places, labels = _log_ticks(max(values), span[0], 0 in values, axis)
         figure.update_xaxes(type="log", tickvals=places, ticktext=labels)
 
 

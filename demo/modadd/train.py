@@ -77,7 +77,7 @@ def train(seed: int, total: int, out: Path, stop: int | None = None) -> None:
     (out / "run.json").write_text(json.dumps({
         "name": out.name, "tokens_per_step": 4 * len(seen), "seed": seed, "steps": total, "parameters":
         model.num_parameters(), "prime": PRIME, "train_texts": len(seen), "corpus": "all sums modulo the prime",
-        "probe": f"sums-mod-{PRIME}",
+        "probe": f"sums-mod-{PRIME}", "watch": "test_accuracy",
         "peak_learning_rate": RATE, "weight_decay": WEIGHT_DECAY, "weight_dtype": "float32"}, indent=1) + "\n")
     steps = set(checkpoint_steps(total))
     save(0)
