@@ -20,7 +20,8 @@ def headline(runs: Sequence[Run], records: Sequence[dict[str, Any]],
         if not series:
             continue
         first, last, low = series[0], series[-1], min(series, key=lambda record: record["value"])
-        losses = [fact["loss"] for fact in facts if fact["run"] == run.name and fact["loss"] is not None and not run.watch]
+        own = [fact["loss"] for fact in facts if fact["run"] == run.name and fact["loss"] is not None]
+        losses = [] if run.watch else own  # a run that names another quantity to watch is not about its loss
         sentence = f"{first['value']:.1f} at {first['revision']}, lowest {low['value']:.1f} at {low['revision']}, " \
                    f"{last['value']:.1f} at {last['revision']} (d = {last['d']})."
         if losses:

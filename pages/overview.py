@@ -24,7 +24,7 @@ below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(c
 if unfinished := summaries.unfinished(store, chosen.runs, chosen.protocol):
     jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), *chosen.argv],
                      f"{', '.join(run.name for run in chosen.runs)} on {chosen.protocol.probe.name}",
-                     f"{unfinished} checkpoint(s) have measures that are not computed on this probe and these rows yet.")
+                     f"{unfinished} checkpoint(s) have measures that are not computed on these texts and rows yet.")
 
 if records:
     rows = summaries.headline(chosen.runs, records, facts)

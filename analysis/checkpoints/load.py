@@ -14,6 +14,7 @@ from analysis.errors import ExplorerError
 
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 MAX_NAMED = 4
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()  # what it would warn of is an error here, raised below
@@ -45,7 +46,8 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
             folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
             ignore_mismatched_sizes=True, **SAFE)
     except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
-        raise ExplorerError(f"{folder} cannot be loaded as {name or 'a model'}: {_first_line(error)}") from error
+        raise ExplorerError(f"{folder} cannot be loaded as {name or 'a model'}: {_first_line(error)} Check "
+                            "that config.json was saved with these weights.") from error
     _check_complete(folder, report)
     _check_finite(folder, model)
     model.eval()
@@ -60,7 +62,8 @@ def _config(folder: Path) -> Any:
                                 "is never run; save the model with an architecture that transformers ships.")
         return transformers.AutoConfig.from_pretrained(folder, **SAFE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExplorerError(f"{folder}/config.json cannot be read: {_first_line(error)}") from error
+        raise ExplorerError(f"{folder}/config.json cannot be used: {_first_line(error)} Use the config.json that was "
+                            "saved with these weights.") from error
 
 
 def _check_headers(folder: Path, config: Any) -> None:
@@ -71,7 +74,7 @@ def _check_headers(folder: Path, config: Any) -> None:
             with safe_open(path, framework="pt") as handle:
                 names += handle.keys()
         except (SafetensorError, OSError) as error:
-            raise ExplorerError(f"{path} is damaged: {_first_line(error)}. Copy or download it again.") from error
+            raise ExplorerError(f"{path} is damaged: {_first_line(error)} Copy or download it again.") from error
     wanted = getattr(config, "num_hidden_layers", None)
     if not isinstance(wanted, int):
         raise ExplorerError(f"{folder}/config.json names a {config.model_type} model without num_hidden_layers; "
@@ -111,10 +114,13 @@ def _check_finite(folder: Path, model: torch.nn.Module) -> None:
 
 
 def _tokenizer(folder: Path) -> Any:
+    if not any((folder / name).exists() for name in VOCABULARIES):
+        raise ExplorerError(f"{folder} has no tokenizer: none of {', '.join(VOCABULARIES)} is there. Save it beside the "
+                            "weights with tokenizer.save_pretrained(folder).")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **SAFE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExplorerError(f"{folder} has no tokenizer that transformers can load: {_first_line(error)}. Save it "
+        raise ExplorerError(f"{folder} has no tokenizer that transformers can load: {_first_line(error)} Save it "
                             "beside the weights with tokenizer.save_pretrained(folder).") from error
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     if tokenizer.pad_token is None:
@@ -134,4 +140,4 @@ def _some(names: list[str]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".") + "."
