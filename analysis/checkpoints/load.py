@@ -115,8 +115,8 @@ def _check_finite(folder: Path, model: torch.nn.Module) -> None:
 
 def _tokenizer(folder: Path) -> Any:
     if not any((folder / name).exists() for name in VOCABULARIES):
-        raise ExplorerError(f"{folder} has no tokenizer: none of {', '.join(VOCABULARIES)} is there. Save it beside the "
-                            "weights with tokenizer.save_pretrained(folder).")
+        raise ExplorerError(f"{folder} has no tokenizer: none of {', '.join(VOCABULARIES)} is there. Save it beside "
+                            "the weights with tokenizer.save_pretrained(folder).")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **SAFE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
