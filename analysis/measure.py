@@ -124,6 +124,8 @@ class Measure:
         if rows < self.min_samples:
             raise ValueError(f"{self.name} needs at least {self.min_samples} rows, got {rows}; use a larger probe or "
                              "a token policy with more rows")
+        if not np.isfinite(representation.scatter if summarised else representation).all():
+            raise ValueError(f"{self.name}: the rows hold NaN or infinite values, so it has no value")
         if self.takes == "rows":
             return np.asarray(representation, dtype=np.float64)
         return representation if summarised else Moments.of(representation)
