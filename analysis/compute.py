@@ -152,8 +152,10 @@ def sweep(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Seque
                 report(number + done / total, len(checkpoints), f"{title}: {message}")
             representation = ensure(store, checkpoint, protocol, inner)
             wanted = _wanted(store, key, measures, settings or {}) or []
-            results = [evaluated for site in representation.rows
-                       for evaluated in evaluate(representation, site, [k for k in wanted if k.site == site])]
+            results: list[Stored] = []
+            for site in representation.rows:
+                inner(1, 1, f"measuring {site}")
+                results += evaluate(representation, site, [key for key in wanted if key.site == site])
             if results:
                 store.put_results(results)
             worked += 1

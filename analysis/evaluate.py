@@ -1,53 +1,64 @@
 """Measures of stored representations: values with their intervals, and matrices of pairs."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from analysis import registry
-from analysis.errors import Undefined
-from analysis.inference.jackknife import document_groups, grouped, jackknife_interval
+from analysis.inference.jackknife import MIN_GROUPS, document_groups, jackknife_interval
 from analysis.keys import ResultKey
 from analysis.measure import Measure
 from analysis.moments import Moments
-from analysis.results import PairMatrix, Scalar
+from analysis.results import Curve, PairMatrix, Scalar
 from analysis.store import Representation, Stored
 
 
 def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
     """Values and intervals of several measures of one site, sharing every eigendecomposition."""
-    if not keys:
-        return []
     rows, moments = representation.rows[site], representation.moments[site]
+    values = {key: _value(key, rows, moments) for key in keys}
     groups = document_groups(representation.document_ids)
-    sizes = np.bincount(groups)
-    left_out = [moments - Moments.of(part) for part in grouped(rows, groups)]
+    replicates = _replicates([key for key, value in values.items() if _has_interval(key, value)], rows, moments, groups)
     results = []
-    for key in keys:
-        measure, params = registry.get(key.measure), dict(key.params)
-        spectral = measure.takes == "moments"
-        try:
-            value = measure(moments if spectral else rows, **params)
-        except ValueError as error:
-            value = Scalar.undefined(str(error))
-        if isinstance(value, Scalar) and value.defined and measure.uncertainty != "none yet":
-            def without(group: int, measure: Measure = measure, params: dict[str, int] = params,
-                        spectral: bool = spectral) -> float:
-                return _defined(measure(left_out[group] if spectral else rows[groups != group], **params))
-            try:
-                low, high = jackknife_interval(value.value, without, sizes)
-                value = Scalar(value=value.value, low=low, high=high, chance=value.chance)
-            except ValueError:
-                pass  # too few documents, or undefined without one of them: the value stands without an interval
+    for key, value in values.items():
+        if isinstance(value, Scalar) and replicates.get(key):
+            low, high = jackknife_interval(value.value, replicates[key].__getitem__, np.bincount(groups))
+            value = replace(value, low=low, high=high)
         results.append(Stored(key=key, result=value, n=len(rows), d=rows.shape[1]))
     return results
 
 
-def _defined(result: Any) -> float:
-    if not result.defined:
-        raise Undefined(result.reason)
-    return result.value
+def _value(key: ResultKey, rows: np.ndarray, moments: Moments) -> Scalar | Curve:
+    measure = registry.get(key.measure)
+    try:
+        return measure(moments if measure.takes == "moments" else rows, **dict(key.params))
+    except ValueError as error:
+        return Scalar.undefined(str(error))
+
+
+def _has_interval(key: ResultKey, value: Scalar | Curve) -> bool:
+    return isinstance(value, Scalar) and value.defined and registry.get(key.measure).uncertainty != "none yet"
+
+
+def _replicates(keys: Sequence[ResultKey], rows: np.ndarray, moments: Moments,
+                groups: np.ndarray) -> dict[ResultKey, list[float]]:
+    """Each measure without each group of documents; a measure that is undefined without one of them is left out.
+
+    Groups come one after the other and are dropped again, so memory holds one scatter matrix and not one a group.
+    """
+    found: dict[ResultKey, list[float]] = {key: [] for key in keys}
+    count = int(groups.max()) + 1
+    for group in range(count if keys and count >= MIN_GROUPS else 0):
+        kept = groups != group
+        left_out = moments - Moments.of(rows[~kept])
+        for key in list(found):
+            value = _value(key, rows[kept], left_out)
+            if isinstance(value, Scalar) and value.defined:
+                found[key].append(value.value)
+            else:
+                del found[key]
+    return found
 
 
 def pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,

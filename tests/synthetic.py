@@ -16,7 +16,7 @@ def orthogonal(d: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def with_covariance_eigenvalues(eigenvalues: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """n x d zero-mean rows whose sample covariance (over n - 1) has exactly these d eigenvalues, in random directions."""
+    """n x d zero-mean rows whose sample covariance (over n - 1) has exactly these eigenvalues, in random directions."""
     eigenvalues = np.asarray(eigenvalues, dtype=np.float64)
     d = len(eigenvalues)
     assert d <= n - 1, f"{d} eigenvalues need at least {d + 1} rows, got {n}"

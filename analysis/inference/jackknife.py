@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy.stats import t
 
 from analysis.errors import Undefined
@@ -55,7 +55,3 @@ def jackknife_interval(value: float, without_group: Callable[[int], float], size
     half = t.ppf(0.5 + level / 2, groups - 1) * np.sqrt(np.mean((pseudo - centre)**2 / (h - 1)))
     return float(value - half), float(value + half)
 
-
-def grouped(rows: Float[np.ndarray, "n d"], groups: Int[np.ndarray, " n"]) -> list[Float[np.ndarray, "m d"]]:
-    """The rows of each group."""
-    return [rows[groups == group] for group in range(groups.max() + 1)]

@@ -168,7 +168,8 @@ def hard_inputs(measure: Measure) -> dict[str, tuple[np.ndarray, ...]]:
     tall, wide = generic(120, 60, rng), generic(20, 60, rng)
     one_direction = np.outer(rng.standard_normal(120), rng.standard_normal(60)) + 1e-6 * rng.standard_normal((120, 60))
     single = {"tall": tall, "wide": wide, "one direction": one_direction, "tiny": 1e-5 * tall, "huge": 1e5 * tall,
-              "flat": with_covariance_eigenvalues(np.ones(60), 120, rng), "repeated rows": tall[rng.integers(0, 9, 120)],
+              "flat": with_covariance_eigenvalues(np.ones(60), 120, rng),
+              "repeated rows": tall[rng.integers(0, 9, 120)],
               "few rows": generic(measure.min_samples, 60, rng), "offset": tall + 1e4}
     if measure.arity == 1:
         return {name: (x,) for name, x in single.items()}

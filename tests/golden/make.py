@@ -65,9 +65,10 @@ def main() -> None:
     path = HERE / f"anisotropic_{N}x{D}.npy"
     np.save(path, rows(), allow_pickle=False)
     x = np.load(path, allow_pickle=False)
-    facts = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "made_by": "tests/golden/make.py",
-             "recipe": f"{N} x {D} float64: Gaussian rows with standard deviations k^-0.4, mixed by an orthogonal matrix, "
-                       f"plus a mean; numpy default_rng({SEED})",
+    facts = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+             "made_by": "tests/golden/make.py",
+             "recipe": f"{N} x {D} float64: Gaussian rows with standard deviations k^-0.4, mixed by an orthogonal "
+                       f"matrix, plus a mean; numpy default_rng({SEED})",
              "independence": "values come from numpy SVD, polyfit and distances; no import of analysis",
              "numpy": np.__version__, "python": platform.python_version(), "values": values(x)}
     (HERE / "provenance.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,130 @@
+"""Decay of the eigenspectrum: alpha_weighted_least_squares."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis import registry
+from analysis.measures.spectrum_decay import decay_line
+from tests.synthetic import (
+    generic,
+    golden_rows,
+    golden_value,
+    power_law,
+    power_law_gaussian,
+    with_covariance_eigenvalues,
+)
+
+ALPHA = registry.get("alpha_weighted_least_squares")
+
+
+def by_polyfit(eigenvalues: np.ndarray, first: int, last: int) -> tuple[float, float]:
+    """numpy's weighted fit; its weights multiply the residual, so they are square roots of the weights of squares."""
+    ranks = np.arange(first, last + 1)
+    slope, intercept = np.polyfit(np.log(ranks), np.log(eigenvalues[first - 1:last]), 1, w=np.sqrt(1 / ranks))
+    return -slope, intercept
+
+
+@pytest.mark.parametrize("exponent", [0.3, 0.7, 1.0, 1.3, 2.5])
+@pytest.mark.parametrize("window", [(11, 50), (1, 60), (4, 30)])
+def test_an_exact_power_law_returns_its_exponent(exponent, window):
+    rows = with_covariance_eigenvalues(7.0 * power_law(60, exponent), 100, np.random.default_rng(0))
+    assert ALPHA(rows, first_rank=window[0], last_rank=window[1]).value == pytest.approx(exponent, rel=1e-10)
+
+
+def test_equal_eigenvalues_do_not_decay():
+    rows = with_covariance_eigenvalues(np.full(60, 2.0), 100, np.random.default_rng(1))
+    assert ALPHA(rows).value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_line_goes_through_an_exact_power_law():
+    exponent, intercept = decay_line(7.0 * power_law(60, 1.2), 11, 50)
+    assert (exponent, intercept) == pytest.approx((1.2, np.log(7.0)), rel=1e-12)
+
+
+def test_only_the_window_counts():
+    spectrum = power_law(60, 1.0)
+    changed = spectrum.copy()
+    changed[:10] *= 50
+    changed[50:] /= 50
+    assert decay_line(changed, 11, 50) == decay_line(spectrum, 11, 50)
+    assert decay_line(changed, 10, 50) != decay_line(spectrum, 10, 50)
+    assert decay_line(changed, 11, 51) != decay_line(spectrum, 11, 51)
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=50)
+@given(st.floats(0.1, 4.0), st.floats(1e-6, 1e6), st.integers(0, 1000))
+def test_raising_a_spectrum_to_a_power_multiplies_alpha_and_scaling_it_does_nothing(power, scale, seed):
+    spectrum = np.sort(np.random.default_rng(seed).exponential(size=60) + 1e-3)[::-1]
+    alpha, intercept = decay_line(spectrum, 5, 60)
+    powered = decay_line(scale * spectrum**power, 5, 60)
+    assert powered[0] == pytest.approx(power * alpha, rel=1e-8)
+    assert powered[1] == pytest.approx(power * intercept + np.log(scale), rel=1e-8, abs=1e-8)
+
+
+def test_the_weights_favour_the_first_ranks_of_the_window():
+    """A spectrum of two slopes: weighting by 1 / rank moves alpha towards the slope of the head."""
+    ranks = np.arange(1, 101)
+    broken = np.where(ranks <= 30, ranks**-0.5, 30**1.0 * ranks**-1.5)
+    unweighted = -np.polyfit(np.log(ranks), np.log(broken), 1)[0]
+    assert 0.5 < decay_line(broken, 1, 100)[0] < unweighted < 1.5
+
+
+@pytest.mark.parametrize("window", [(11, 50), (1, 3), (2, 40), (20, 60)])
+def test_it_agrees_with_numpys_weighted_polynomial_fit(window):
+    rows = generic(150, 60, np.random.default_rng(2))
+    eigenvalues = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)**2 / 149
+    assert ALPHA(rows, first_rank=window[0], last_rank=window[1]).value \
+        == pytest.approx(by_polyfit(eigenvalues, *window)[0], rel=1e-9)
+    assert decay_line(eigenvalues, *window) == pytest.approx(by_polyfit(eigenvalues, *window), rel=1e-9)
+
+
+def test_too_few_rows_bias_it_down():
+    values = [np.mean([ALPHA(power_law_gaussian(n, 64, 1.0, np.random.default_rng(seed)), first_rank=4,
+                             last_rank=30).value for seed in range(10)]) for n in (64, 256, 16_384)]
+    assert values == sorted(values)
+    assert values[-1] == pytest.approx(1.0, rel=0.02)
+
+
+def test_the_default_window_is_the_one_the_golden_value_was_fitted_over():
+    assert ALPHA.settings() == {"first_rank": 11, "last_rank": 50}
+
+
+def test_the_golden_value_of_the_committed_rows():
+    assert ALPHA(golden_rows()).value == pytest.approx(golden_value(ALPHA.name), rel=1e-10)
+
+
+def test_a_window_longer_than_the_spectrum_is_undefined_not_truncated():
+    for rows in (generic(200, 49, np.random.default_rng(3)), generic(50, 200, np.random.default_rng(3))):
+        result = ALPHA(rows)
+        assert "rank 50" in result.reason and "49" in result.reason
+        assert np.isnan(result.value)
+
+
+def test_a_window_that_just_fits_is_defined():
+    for rows in (generic(200, 50, np.random.default_rng(4)), generic(51, 200, np.random.default_rng(4))):
+        assert ALPHA(rows).defined
+
+
+def test_eigenvalues_of_rounding_noise_do_not_fill_the_window():
+    rng = np.random.default_rng(5)
+    rows = generic(200, 30, rng) @ rng.standard_normal((30, 80))
+    assert "only 30 eigenvalues are positive" in ALPHA(rows).reason
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0])
+def test_equal_rows_have_no_decay(value):
+    result = ALPHA(np.full((100, 60), value))
+    assert "only 0 eigenvalues" in result.reason
+    assert np.isnan(result.value)
+
+
+def test_equal_rows_whose_mean_rounds_have_no_decay():
+    assert "only 0 eigenvalues" in ALPHA(np.full((100, 60), 0.1)).reason
+
+
+@pytest.mark.parametrize("window", [(11, 12), (11, 11), (20, 11)])
+def test_a_window_of_fewer_than_three_ranks_is_refused(window):
+    with pytest.raises(ValueError, match=f"window {window[0]}-{window[1]}"):
+        ALPHA(generic(150, 60, np.random.default_rng(6)), first_rank=window[0], last_rank=window[1])
