@@ -1,5 +1,7 @@
 """Effective rank: rankme_covariance and rankme_singular_values."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -55,12 +57,12 @@ def test_participation_ratio_then_rankme_of_eigenvalues_then_of_singular_values_
     rows -= rows.mean(axis=0)
     ordered = [1.0, registry.get("participation_ratio")(rows).value, COVARIANCE(rows).value, SINGULAR(rows).value,
                float(np.linalg.matrix_rank(rows))]
-    assert all(small < large for small, large in zip(ordered, ordered[1:], strict=False)), ordered
+    assert all(small < large for small, large in itertools.pairwise(ordered)), ordered
 
 
 @pytest.mark.parametrize("measure", [COVARIANCE, SINGULAR], ids=lambda measure: measure.name)
 def test_isotropic_noise_obeys_pages_law(measure):
-    """613.7 = N exp(-N / 2d) for eigenvalues (research notes, 5.2); reptrix's own golden number on other data is 613.47."""
+    """N exp(-N / 2d) = 613.7 for eigenvalues; reptrix's golden number, on other draws of the same kind, is 613.4726."""
     n, d = 1000, 1024
     rows = np.random.default_rng(42).standard_normal((n, d))
     if measure is COVARIANCE:
@@ -77,12 +79,12 @@ def test_the_declared_null_holds_with_more_rows_than_columns():
         == pytest.approx(d * np.exp(-d / (2 * n)), rel=0.005)
 
 
-def test_too_few_rows_bias_it_down_towards_the_truth_from_below():
+def test_too_few_rows_bias_it_down():
     truth = entropy_rank_by_loop(power_law(64, 1.0))
-    values = [np.mean([COVARIANCE(power_law_gaussian(n, 64, 1.0, np.random.default_rng(seed))).value
-                       for seed in range(5)]) for n in (32, 128, 512, 4096)]
-    assert values == sorted(values) and values[-1] < truth
-    assert values[-1] == pytest.approx(truth, rel=0.02)
+    few, some, many = (np.mean([COVARIANCE(power_law_gaussian(n, 64, 1.0, np.random.default_rng(seed))).value
+                                for seed in range(10)]) for n in (32, 256, 16_384))
+    assert few < 0.6 * truth < 0.95 * some < 0.95 * truth
+    assert many == pytest.approx(truth, rel=0.01)
 
 
 @pytest.mark.parametrize("shape", [(200, 40), (30, 70), (50, 50)])

@@ -80,11 +80,20 @@ def test_it_agrees_with_numpys_weighted_polynomial_fit(window):
     assert decay_line(eigenvalues, *window) == pytest.approx(by_polyfit(eigenvalues, *window), rel=1e-9)
 
 
-def test_too_few_rows_bias_it_down():
-    values = [np.mean([ALPHA(power_law_gaussian(n, 64, 1.0, np.random.default_rng(seed)), first_rank=4,
-                             last_rank=30).value for seed in range(10)]) for n in (64, 256, 16_384)]
-    assert values == sorted(values)
-    assert values[-1] == pytest.approx(1.0, rel=0.02)
+def mean_alpha(n: int, d: int) -> float:
+    """Mean over draws of alpha of n Gaussian rows whose true exponent is 1."""
+    return float(np.mean([ALPHA(power_law_gaussian(n, d, 1.0, np.random.default_rng(seed))).value
+                          for seed in range(5)]))
+
+
+def test_too_few_rows_bias_it_down_when_the_window_is_a_small_part_of_the_spectrum():
+    assert mean_alpha(128, 512) < mean_alpha(1024, 512) < 1.0
+
+
+def test_too_few_rows_bias_it_up_when_the_window_reaches_the_end_of_the_spectrum():
+    assert mean_alpha(64, 64) > mean_alpha(256, 64) > mean_alpha(4096, 64)
+    assert mean_alpha(256, 64) > 1.1
+    assert mean_alpha(16_384, 64) == pytest.approx(1.0, rel=0.02)
 
 
 def test_the_default_window_is_the_one_the_golden_value_was_fitted_over():
