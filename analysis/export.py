@@ -15,10 +15,11 @@ from analysis.results import PairMatrix
 # The second one would send the figure to a company's server.
 CONFIG: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "sendChartToCloud"],
                           "toImageButtonOptions": {"format": "svg"}}
+Figure = go.Figure
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def figure_html(figure: go.Figure, title: str) -> bytes:
+def figure_html(figure: Figure, title: str) -> bytes:
     """One self-contained page: plotly.js is inside, nothing is fetched."""
     page = figure.to_html(include_plotlyjs=True, full_html=True, config=CONFIG)
     return page.replace("<head>", f"<head><title>{_escaped(title)}</title>", 1).encode()

@@ -23,9 +23,8 @@ class Moments:
     @staticmethod
     def of(rows: Float[np.ndarray, "n d"]) -> "Moments":
         x = np.asarray(rows, dtype=np.float64)
-        mean = x.mean(axis=0)
-        centred = x - mean
-        return Moments(len(x), mean, centred.T @ centred)
+        away = centred(x)
+        return Moments(len(x), x[0] - away[0], away.T @ away)
 
     def __add__(self, other: "Moments") -> "Moments":
         n = self.n + other.n
@@ -53,6 +52,12 @@ class Moments:
         """Singular values of the uncentred n x d rows, largest first."""
         second = self.scatter + self.n * np.outer(self.mean, self.mean)
         return np.sqrt(_eigenvalues(second, self.n))
+
+
+def centred(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Rows minus their mean; a column that never varies is exactly 0, not the rounding error of its mean."""
+    shifted = x - x[0]
+    return shifted - shifted.mean(axis=0)
 
 
 def _eigenvalues(symmetric: Float[np.ndarray, "d d"], n: int) -> Float[np.ndarray, " d"]:

@@ -4,7 +4,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from analysis import export
@@ -12,7 +11,7 @@ from analysis.measure import Measure
 from ui.selection import Selection
 
 
-def figure(built: go.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str) -> None:
+def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str) -> None:
     """A chart, what it was made from, and the files to take away."""
     st.plotly_chart(built, theme=None, key=key, config=export.CONFIG, alt=f"{title}. {caption}")
     st.caption(caption)

@@ -7,6 +7,9 @@ from jaxtyping import Float
 
 from analysis.errors import Undefined
 from analysis.measure import SIMILARITY, Measure
+from analysis.moments import centred
+
+ROUNDING = 64 * np.finfo(np.float64).eps  # of the largest term: what is left of an exact cancellation
 
 
 def linear_cka_biased(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
@@ -27,7 +30,7 @@ def linear_cka_biased(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]
 
     Raises Undefined when all rows of one side are the same. Reference: Kornblith et al. 2019.
     """
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    x, y = centred(x), centred(y)
     return _normalised(_inner(x, y), _inner(x, x), _inner(y, y))
 
 
@@ -50,13 +53,13 @@ def linear_cka_debiased(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2
     Raises Undefined when one side's own HSIC estimate is not positive. Reference: Kornblith et al. 2019, footnote 1;
     Song et al. 2012, equation 5.
     """
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    x, y = centred(x), centred(y)
     return _normalised(_debiased_inner(x, y), _debiased_inner(x, x), _debiased_inner(y, y))
 
 
 def permutation_mean(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
     """Mean of linear_cka_biased over all permutations of the rows of y: sqrt(PR_x PR_y) / (n - 1), exactly."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    x, y = centred(x), centred(y)
     ratio_x, ratio_y = (np.sum(z * z)**2 / _inner(z, z) for z in (x, y))
     return float(np.sqrt(ratio_x * ratio_y) / (len(x) - 1))
 
@@ -71,7 +74,9 @@ def _inner(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
 def _debiased_inner(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
     n = len(x)
     a, b = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
-    return _inner(x, y) - n / (n - 2) * float(a @ b) + a.sum() * b.sum() / ((n - 1) * (n - 2))
+    whole = _inner(x, y)
+    rest = whole - n / (n - 2) * float(a @ b) + a.sum() * b.sum() / ((n - 1) * (n - 2))
+    return rest if abs(rest) > ROUNDING * abs(whole) else 0.0
 
 
 def _normalised(cross: float, own_x: float, own_y: float) -> float:

@@ -7,7 +7,9 @@ from jaxtyping import Float
 
 from analysis.errors import Undefined
 from analysis.measure import SIMILARITY, Measure
-from analysis.moments import Moments
+from analysis.moments import Moments, centred
+
+ROUNDING = 64 * np.finfo(np.float64).eps  # of the largest term: what is left of an exact cancellation
 
 
 def participation_ratio(x: Moments) -> float:
@@ -57,14 +59,14 @@ def participation_ratio_row_corrected(x: Float[np.ndarray, "n d"]) -> float:
     Raises Undefined in that case. Reference: Chun et al. 2026; formula derived here and tested against enumeration.
     """
     n = len(x)
-    centred = x - x.mean(axis=0)
-    norms = np.einsum("nd,nd->n", centred, centred)
-    gram = centred.T @ centred if x.shape[1] <= n else centred @ centred.T
+    x = centred(x)
+    norms = np.einsum("nd,nd->n", x, x)
+    gram = x.T @ x if x.shape[1] <= n else x @ x.T
     total, fourth, frobenius = norms.sum(), np.sum(norms**2), np.sum(gram * gram)
     numerator = (n**2 * total**2 - n**2 * fourth - 3 * n * total**2 + n * fourth + total**2 + 2 * frobenius) \
         / (n * (n - 1) * (n - 2) * (n - 3))
     denominator = (frobenius - n / (n - 2) * fourth + total**2 / ((n - 1) * (n - 2))) / (n * (n - 3))
-    if denominator <= 0:
+    if denominator * n * (n - 3) <= ROUNDING * frobenius:
         raise Undefined("the unbiased estimate of tr(S^2) is not positive: too few rows for this width")
     return float(numerator / denominator)
 
