@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,7 +15,7 @@ from analysis.results import PairMatrix
 # The second one would send the figure to a company's server.
 CONFIG: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "sendChartToCloud"],
                           "toImageButtonOptions": {"format": "svg"}}
-Figure = go.Figure
+Figure: TypeAlias = go.Figure
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
