@@ -13,6 +13,8 @@ from analysis.moments import Moments
 from analysis.results import Curve, PairMatrix, Scalar
 from analysis.store import Representation, Stored
 
+SUBTRACT_ABOVE = 0.1  # share of the variance that must remain
+
 
 def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
     """Values and intervals of several measures of one site, sharing every eigendecomposition."""
@@ -51,7 +53,7 @@ def _replicates(keys: Sequence[ResultKey], rows: np.ndarray, moments: Moments,
     count = int(groups.max()) + 1
     for group in range(count if keys and count >= MIN_GROUPS else 0):
         kept = groups != group
-        left_out = moments - Moments.of(rows[~kept])
+        left_out = _left_out(moments, rows, kept)
         for key in list(found):
             value = _value(key, rows[kept], left_out)
             if isinstance(value, Scalar) and value.defined:
@@ -59,6 +61,12 @@ def _replicates(keys: Sequence[ResultKey], rows: np.ndarray, moments: Moments,
             else:
                 del found[key]
     return found
+
+
+def _left_out(moments: Moments, rows: np.ndarray, kept: np.ndarray) -> Moments:
+    """Moments of the kept rows: by subtraction, or afresh where little variance is left and rounding would fill it."""
+    rest = moments - Moments.of(rows[~kept])
+    return rest if np.trace(rest.scatter) > SUBTRACT_ABOVE * np.trace(moments.scatter) else Moments.of(rows[kept])
 
 
 def pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,

@@ -12,8 +12,7 @@ class Moments:
     """n rows summarised by their mean and centred scatter matrix, in float64.
 
     scatter = sum_i (x_i - mean)(x_i - mean)^T. Two summaries of disjoint rows add exactly (Chan, Golub & LeVeque 1979),
-    and a part can be taken away again, which is what the jackknife does. `width` is the number of columns before any
-    reduction: when there are fewer rows than columns, `scatter` is that of the rows in the basis they span.
+    and a part can be taken away again, to within the rounding error of the whole, which is what the jackknife does.
     """
 
     n: int
@@ -37,10 +36,6 @@ class Moments:
         mean = (self.n * self.mean - part.n * part.mean) / n
         gap = part.mean - mean
         return Moments(n, mean, self.scatter - part.scatter - np.outer(gap, gap) * (n * part.n / self.n))
-
-    @property
-    def width(self) -> int:
-        return len(self.mean)
 
     @cached_property
     def covariance_eigenvalues(self) -> Float[np.ndarray, " d"]:

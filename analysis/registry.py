@@ -3,14 +3,16 @@
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 import analysis.measures
 from analysis.measure import Measure
 
 
 @cache
-def all_measures() -> dict[str, Measure]:
+def all_measures() -> Mapping[str, Measure]:
     """Every measure by name, in order of module and then as each module lists them."""
     found: dict[str, Measure] = {}
     for module in sorted(pkgutil.iter_modules(analysis.measures.__path__), key=lambda module: module.name):
@@ -19,7 +21,7 @@ def all_measures() -> dict[str, Measure]:
                 if measure.name in found:
                     raise ValueError(f"two measures are named {measure.name}")
                 found[measure.name] = measure
-    return found
+    return MappingProxyType(found)
 
 
 def get(name: str) -> Measure:

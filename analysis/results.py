@@ -9,7 +9,8 @@ import numpy as np
 class Scalar:
     """One number. `reason` is non-empty exactly when the value is undefined (NaN), and says why.
 
-    `low` and `high` bound the 95 % interval named by the measure's `uncertainty`; `chance` is the value expected
+    `low` and `high` bound the 95 % interval named by the measure's `uncertainty`: how far the estimate at this n moves
+    with other documents. The estimator's bias at this n is not in it. `chance` is the value expected
     when there is nothing to find, where the measure has one.
     """
 

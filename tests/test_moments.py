@@ -19,7 +19,7 @@ def assert_same(one: Moments, other: Moments, rtol: float = 1e-10) -> None:
 def test_they_are_the_count_the_mean_and_the_centred_scatter():
     rows = generic(40, 7, np.random.default_rng(0))
     moments = Moments.of(rows)
-    assert (moments.n, moments.width) == (40, 7)
+    assert (moments.n, moments.mean.shape) == (40, (7,))
     np.testing.assert_allclose(moments.mean, rows.mean(axis=0), rtol=1e-13)
     np.testing.assert_allclose(moments.scatter, np.cov(rows.T) * 39, rtol=1e-11)
 
@@ -90,6 +90,16 @@ def test_a_document_a_thousand_times_larger_can_be_taken_away():
     rows[:20] *= 1e3
     rest = Moments.of(rows) - Moments.of(rows[:20])
     np.testing.assert_allclose(rest.covariance_eigenvalues, Moments.of(rows[20:]).covariance_eigenvalues, rtol=1e-7)
+
+
+def test_taking_away_the_only_rows_that_vary_leaves_the_rounding_error_of_the_whole():
+    """Which is why the jackknife computes afresh what little remains (tests/test_evaluate.py)."""
+    rng = np.random.default_rng(11)
+    rows = np.tile(rng.standard_normal(64), (100, 1))
+    rows[90:] = rng.standard_normal((10, 64))
+    whole = Moments.of(rows)
+    rest = whole - Moments.of(rows[90:])
+    assert 0 < np.abs(rest.scatter).max() < 1e-14 * np.trace(whole.scatter)
 
 
 @pytest.mark.parametrize("shape", [(100, 30), (20, 30), (31, 30)])

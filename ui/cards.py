@@ -30,8 +30,9 @@ def caption(selection: Selection, records: Sequence[dict[str, Any]], measure: Me
     """Rows, width, texts, token policy and interval, as every figure states them."""
     sizes = sorted({(record["n"], record["d"]) for record in records})
     shown = ", ".join(f"n = {n}, d = {d} (n/d = {n / d:.1f})" for n, d in sizes[:3])
-    interval = f" Band: 95 % interval, {measure.uncertainty}." if measure and any(
-        record.get("low") is not None for record in records) else ""
+    interval = ""
+    if measure and any(record.get("low") is not None for record in records):
+        interval = f" Band: 95 % interval of the estimate at this n, {measure.uncertainty}; bias is not in it."
     return (f"{shown}. Probe {selection.protocol.probe.identity}, rows: {selection.protocol.policy}, float32 forward "
             f"pass.{interval}")
 

@@ -14,7 +14,7 @@ MAX_GROUPS, MIN_GROUPS = 25, 8
 def document_groups(document_ids: Sequence[str]) -> Int[np.ndarray, " n"]:
     """Group number of each row: one group a document, or up to 25 groups of whole documents, dealt in turn.
 
-    Deal documents in order of size, largest first, so groups are near equal in rows; ties keep their first order.
+    Deal documents in order of size, largest first, so groups are near equal in rows; ties go by name.
     """
     names, inverse, counts = np.unique(np.asarray(document_ids), return_inverse=True, return_counts=True)
     if len(names) <= MAX_GROUPS:

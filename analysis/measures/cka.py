@@ -81,7 +81,7 @@ def _debiased_inner(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) 
 
 def _normalised(cross: float, own_x: float, own_y: float) -> float:
     if own_x <= 0 or own_y <= 0:
-        raise Undefined("one side has no similarity with itself: its rows are all the same, or too few for its width")
+        raise Undefined("one side has no similarity with itself: its rows are all the same, or all equally far apart")
     return cross / np.sqrt(own_x) / np.sqrt(own_y)
 
 

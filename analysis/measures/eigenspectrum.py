@@ -24,7 +24,7 @@ def covariance_eigenspectrum(x: Moments) -> Float[np.ndarray, " r"]:
 
     Raises nothing. Reference: Stringer et al. 2019.
     """
-    return x.covariance_eigenvalues
+    return x.covariance_eigenvalues.copy()
 
 
 MEASURES = (

@@ -67,7 +67,8 @@ def participation_ratio_row_corrected(x: Float[np.ndarray, "n d"]) -> float:
         / (n * (n - 1) * (n - 2) * (n - 3))
     denominator = (frobenius - n / (n - 2) * fourth + total**2 / ((n - 1) * (n - 2))) / (n * (n - 3))
     if denominator * n * (n - 3) <= ROUNDING * frobenius:
-        raise Undefined("the unbiased estimate of tr(S^2) is not positive: too few rows for this width")
+        raise Undefined("the unbiased estimate of tr(S^2) is not positive: the rows are all the same, "
+                        "or equally far apart")
     return float(numerator / denominator)
 
 

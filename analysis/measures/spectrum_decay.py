@@ -51,7 +51,8 @@ MEASURES = (
             direction="larger: the eigenspectrum falls faster", invariant_to=SIMILARITY, min_samples=4,
             cost="n d^2 + d^3", reference="agrawal2022alpha", version=1, uncertainty="jackknife over documents",
             null="noise has a small positive α that depends on n, d and the window, not 0",
-            caveats="Biased down at small n. Neighbouring eigenvalues are not independent, so the fit's own standard "
+            caveats="Biased at small n: down when the window is a small part of the spectrum, up when it reaches "
+                    "towards its end. Neighbouring eigenvalues are not independent, so the fit's own standard "
                     "error is not an error bar. Not the density exponent of weight matrices.",
             params=(Param(name="first_rank", default=11, low=1, high=10_000, help="First rank of the fit, from 1."),
                     Param(name="last_rank", default=50, low=3, high=10_000, help="Last rank of the fit."))),

@@ -1,0 +1,58 @@
+"""Intervals of stored representations: what is left out is what the measure would see without those documents."""
+
+import numpy as np
+import pytest
+
+from analysis import registry
+from analysis.evaluate import evaluate
+from analysis.inference.jackknife import jackknife_interval
+from analysis.keys import RepresentationKey, ResultKey
+from analysis.moments import Moments
+from analysis.store import Representation
+
+KEY = RepresentationKey("f" * 64, "probe@0", "last")
+SCALARS = [m.name for m in registry.of_kind(arity=1, returns="scalar")]
+
+
+def represent(rows, documents):
+    return Representation(rows={"final": rows}, moments={"final": Moments.of(rows)}, document_ids=tuple(documents),
+                          row_ids=tuple(map(str, range(len(rows)))), facts={})
+
+
+def result_key(name, **params):
+    measure = registry.get(name)
+    return ResultKey(KEY, "final", name, measure.version, tuple(sorted(measure.settings(params).items())))
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_the_interval_is_the_jackknife_of_the_measure_on_the_rows_themselves(name):
+    rng = np.random.default_rng(3)
+    documents = np.repeat([f"d{i}" for i in range(10)], [5, 9, 7, 12, 6, 8, 11, 5, 9, 10])
+    rows = rng.standard_normal((len(documents), 20)) * np.arange(1, 21) ** -0.7 + 2.0
+    params = {"first_rank": 2, "last_rank": 12} if name.startswith("alpha") else {}
+    (stored,) = evaluate(represent(rows, documents), "final", [result_key(name, **params)])
+    measure, names = registry.get(name), sorted(set(documents))
+    sizes = np.array([np.sum(documents == d) for d in names])
+    low, high = jackknife_interval(measure(rows, **params).value,
+                                   lambda g: measure(rows[documents != names[g]], **params).value, sizes)
+    assert (stored.result.low, stored.result.high) == pytest.approx((low, high), rel=1e-8)
+
+
+@pytest.mark.parametrize("name", [n for n in SCALARS if not n.startswith("alpha")])
+def test_a_measure_undefined_without_one_document_has_a_value_and_no_interval(name):
+    """All documents but one end in the same token: without it nothing varies, and rounding is not variance."""
+    rng = np.random.default_rng(11)
+    rows = np.tile(rng.standard_normal(64), (100, 1))
+    rows[90:] = rng.standard_normal((10, 64))
+    if name == "rankme_singular_values":
+        rows -= rows[0]  # uncentred: defined on equal rows, except on rows of zeros
+    (stored,) = evaluate(represent(rows, np.repeat([f"d{i}" for i in range(10)], 10)), "final", [result_key(name)])
+    assert stored.result.defined
+    assert stored.result.low is None
+
+
+def test_too_few_documents_give_a_value_without_an_interval():
+    rows = np.random.default_rng(0).standard_normal((60, 8))
+    (stored,) = evaluate(represent(rows, ["a", "b", "c"] * 20), "final", [result_key("stable_rank")])
+    assert stored.result.defined
+    assert stored.result.low is None
