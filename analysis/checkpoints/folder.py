@@ -12,6 +12,7 @@ from analysis.errors import ExplorerError
 from analysis.keys import Checkpoint, Run, digest
 
 ROOTS_VARIABLE = "EXPLORER_ROOTS"
+FACTS = {"tokens_per_step": int, "probe": str, "watch": str}
 IDENTITY = ("config.json", "*.safetensors", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
             "tokenizer.model", "tokenizer_config.json")
 
@@ -50,6 +51,8 @@ def _checkpoint(run: str, folder: Path, tokens_per_step: int | None) -> Checkpoi
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of everything that decides a forward pass: weights, config, tokenizer."""
     files = sorted({path for pattern in IDENTITY for path in folder.glob(pattern)})
+    for path in files:
+        _check_allowed(path)
     if not any(path.suffix == ".safetensors" for path in files):
         raise ExplorerError(f"{folder} has no *.safetensors file. Only safetensors weights are read; convert others "
                             "with model.save_pretrained(folder).")
@@ -72,8 +75,11 @@ def _facts(folder: Path) -> dict:
         facts = json.loads(path.read_text())
     except ValueError as error:
         raise ExplorerError(f"{path} is not JSON ({error}); mend it or remove it.") from error
-    if not isinstance(facts, dict) or not isinstance(facts.get("tokens_per_step", 1), int):
-        raise ExplorerError(f"{path} must be a JSON object whose tokens_per_step is a whole number; mend or remove it.")
+    wrong = [name for name, kind in FACTS.items() if isinstance(facts, dict) and name in facts
+             and not isinstance(facts[name], kind)]
+    if wrong or not isinstance(facts, dict):
+        raise ExplorerError(f"{path} must be a JSON object whose tokens_per_step is a whole number and whose probe and "
+                            "watch are texts; mend or remove it.")
     return facts
 
 
@@ -84,14 +90,17 @@ def _log(folder: Path) -> tuple[dict[str, float], ...]:
         return ()
     with path.open(newline="") as handle:
         try:
-            return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(handle))
+            log = tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(handle))
         except (TypeError, ValueError) as error:
             raise ExplorerError(f"{path} has a value that is not a number ({error}); mend or remove it.") from error
+    if log and "step" not in log[0]:
+        raise ExplorerError(f"{path} has the columns {', '.join(log[0])} and none is named step; name it or remove it.")
+    return log
 
 
-def _check_allowed(folder: Path) -> None:
-    """When the operator names roots, only folders below one of them open; symlinks are resolved first."""
+def _check_allowed(path: Path) -> None:
+    """When the operator names roots, only files below one of them are read; symlinks are resolved first."""
     roots = [Path(root).expanduser().resolve() for root in os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep) if root]
-    if roots and not any(folder.is_relative_to(root) for root in roots):
-        raise ExplorerError(f"{folder} is outside the folders the operator opened ({', '.join(map(str, roots))}); "
+    if roots and not any(path.resolve().is_relative_to(root) for root in roots):
+        raise ExplorerError(f"{path} is outside the folders the operator opened ({', '.join(map(str, roots))}); "
                             f"set {ROOTS_VARIABLE} to add one.")

@@ -39,13 +39,15 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
     folder = Path(folder)
     config = _config(folder)
     _check_headers(folder, config)
-    name = (getattr(config, "architectures", None) or [""])[0]
-    architecture = getattr(transformers, name, None) or transformers.AutoModel
+    name = str((getattr(config, "architectures", None) or [""])[0])
+    named = getattr(transformers, name, None)
+    is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
+    architecture: Any = named if is_model else transformers.AutoModel
     try:
         model, report = architecture.from_pretrained(
             folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
             ignore_mismatched_sizes=True, **SAFE)
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
+    except Exception as error:  # whatever a stranger's files provoke inside transformers ends in a sentence
         raise ExplorerError(f"{folder} cannot be loaded as {name or 'a model'}: {_first_line(error)} Check "
                             "that config.json was saved with these weights.") from error
     _check_complete(folder, report)
@@ -56,12 +58,13 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
 
 def _config(folder: Path) -> Any:
     try:
-        raw = json.loads((folder / "config.json").read_text())
-        if "auto_map" in raw:
+        if "auto_map" in json.loads((folder / "config.json").read_text()):
             raise ExplorerError(f"{folder}/config.json asks to run code of its own (auto_map). Code from a checkpoint "
                                 "is never run; save the model with an architecture that transformers ships.")
         return transformers.AutoConfig.from_pretrained(folder, **SAFE)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except ExplorerError:
+        raise
+    except Exception as error:
         raise ExplorerError(f"{folder}/config.json cannot be used: {_first_line(error)} Use the config.json that was "
                             "saved with these weights.") from error
 
@@ -119,7 +122,7 @@ def _tokenizer(folder: Path) -> Any:
                             "the weights with tokenizer.save_pretrained(folder).")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **SAFE)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:
         raise ExplorerError(f"{folder} has no tokenizer that transformers can load: {_first_line(error)} Save it "
                             "beside the weights with tokenizer.save_pretrained(folder).") from error
     tokenizer.padding_side = tokenizer.truncation_side = "right"

@@ -13,13 +13,13 @@ from analysis.results import PairMatrix
 def build(matrix: PairMatrix, rows: Sequence[str], columns: Sequence[str], titles: tuple[str, str], measure: Measure,
           style: Style) -> go.Figure:
     """Rows run upwards and columns to the right, both from first to last; hover gives the chance level."""
-    chance = np.full_like(matrix.values, np.nan) if matrix.chance is None else matrix.chance
     low, high = (0.0, 1.0) if measure.bounds in ((0.0, 1.0), (-1.0, 1.0)) else (None, None)
     figure = go.Figure(go.Heatmap(
-        z=matrix.values, x=list(columns), y=list(rows), customdata=chance, zmin=low, zmax=high, colorscale=SEQUENTIAL,
-        colorbar={"title": {"text": measure.symbol}, "outlinewidth": 0, "thickness": 14}, xgap=1, ygap=1,
+        z=matrix.values, x=list(columns), y=list(rows), customdata=matrix.chance, zmin=low, zmax=high,
+        colorscale=SEQUENTIAL, colorbar={"title": {"text": measure.symbol}, "outlinewidth": 0, "thickness": 14},
+        xgap=1, ygap=1,
         hovertemplate=f"{titles[0]} %{{y}}<br>{titles[1]} %{{x}}<br>{measure.symbol} = %{{z:.4f}}"
-                      "<br>by chance %{customdata:.4f}<extra></extra>",
+                      f"{'' if matrix.chance is None else '<br>by chance %{customdata:.4f}'}<extra></extra>",
         **_numbers(matrix, len(rows) * len(columns))))
     dress(figure, style, height=max(420, 140 + 24 * len(rows)))
     figure.update_xaxes(type="category", title_text=titles[1], showgrid=False)

@@ -1,5 +1,6 @@
 """A measure of several runs and sites against training, with the loss or another quantity below it."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,19 +61,31 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
         return
     placed = [record for record in series if record[axis.quantity] is not None]
     x = [_place(record, axis, span) for record in placed]
-    banded = [(place, record) for place, record in zip(x, placed, strict=True) if record["low"] is not None]
-    if banded:
-        band_x = [place for place, _ in banded]
+    band_x, band_y = _outline(x, placed)
+    if band_x:
         figure.add_trace(go.Scatter(
-            x=band_x + band_x[::-1], y=[r["high"] for _, r in banded] + [r["low"] for _, r in banded[::-1]],
-            fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0}, hoverinfo="skip", showlegend=False,
-            legendgroup=name, name=f"{name} interval"), row=1, col=1)
+            x=band_x, y=band_y, fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0}, hoverinfo="skip",
+            showlegend=False, legendgroup=name, name=f"{name} interval"), row=1, col=1)
     figure.add_trace(go.Scatter(
         x=x, y=[record["value"] for record in placed], mode="lines+markers", name=name, legendgroup=name,
         line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, connectgaps=False,
         customdata=[[record["revision"], _interval(record), record["run"]] for record in placed],
         hovertemplate=f"%{{customdata[0]}}<br>{measure.symbol} = %{{y:.4g}} %{{customdata[1]}}<extra>{name}</extra>"),
         row=1, col=1)
+
+
+def _outline(x: Sequence[float | None], placed: Sequence[dict[str, Any]]) -> tuple[list, list]:
+    """The interval along its upper ends and back along its lower ones; one closed shape on each side of a gap."""
+    across: list[float | None] = []
+    up: list[float | None] = []
+    pairs = zip(x, placed, strict=True)
+    for has_interval, part in itertools.groupby(pairs, key=lambda pair: pair[1]["low"] is not None):
+        if has_interval:
+            places, records = zip(*part, strict=True)
+            gap = [None] if across else []
+            across += [*gap, *places, *reversed(places)]
+            up += [*gap, *(r["high"] for r in records), *(r["low"] for r in reversed(records))]
+    return across, up
 
 
 def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str, span: tuple[float, float]) -> None:
@@ -109,14 +122,21 @@ def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, span: tuple[float
     if not values:
         figure.update_xaxes(showticklabels=False, title_text="No training steps: one model", ticks="")
     elif axis.log:
-        places, labels = _log_ticks(max(values), span[0], 0 in values, axis)
-        figure.update_xaxes(type="log", tickvals=places, ticktext=labels)
+        places = _log_ticks(sorted({value for value in values if value}))
+        figure.update_xaxes(type="log", tickvals=([span[0]] if 0 in values else []) + places,
+                            ticktext=(["0"] if 0 in values else []) + [_short(place) for place in places])
 
 
-def _log_ticks(largest: float, zero: float, has_zero: bool, axis: Axis) -> tuple[list[float], list[str]]:
-    first = math.ceil(math.log10(zero * 3 - 1e-9)) if axis.quantity == "tokens" else 0
-    powers = [10.0**k for k in range(first, math.floor(math.log10(max(largest, 1))) + 1)]
-    return ([zero] if has_zero else []) + powers, (["0"] if has_zero else []) + [_short(p) for p in powers]
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """Powers of ten among the values; where fewer than two fit, 1-2-5 steps, and then the ends themselves."""
+    if not values:
+        return []
+    powers = [10.0**k for k in range(math.floor(math.log10(values[0])), math.ceil(math.log10(values[-1])) + 1)]
+    for steps in ((1,), (1, 2, 5)):
+        places = [step * power for power in powers for step in steps if values[0] <= step * power <= values[-1]]
+        if len(places) >= 2:
+            return places
+    return sorted({values[0], values[-1]})
 
 
 def _short(value: float) -> str:

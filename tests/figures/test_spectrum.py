@@ -1,0 +1,95 @@
+"""The eigenspectrum builder on hand-made power laws."""
+
+import numpy as np
+import pytest
+
+from analysis.figures import spectrum
+from analysis.figures.theme import Style
+from analysis.measures.spectrum_decay import decay_line
+from analysis.results import FittedSpectrum
+from tests.figures.made import COLOURS, check_figure, named
+
+RANKS = np.arange(1, 65, dtype=float)
+
+
+def view(run="alpha", revision="step0", values=None, *, exponent=1.3, fit=True, window=(11, 50)):
+    values = 20.0 * RANKS**-exponent if values is None else np.asarray(values, dtype=float)
+    if not fit:
+        return FittedSpectrum(run=run, revision=revision, values=values, n=200, window=window, reason="too few")
+    alpha, intercept = decay_line(values, *window)
+    return FittedSpectrum(run=run, revision=revision, values=values, n=200, window=window, alpha=alpha,
+                          intercept=intercept)
+
+
+def test_a_curve_and_a_line_for_each_spectrum():
+    figure = spectrum.build([view(), view(revision="step8"), view("beta")], COLOURS, Style())
+    assert [trace.name.split(" (")[0] for trace in figure.data] == [
+        "alpha · step0", "alpha · step0 fit", "alpha · step8", "alpha · step8 fit", "beta · step0", "beta · step0 fit"]
+    check_figure(figure)
+
+
+def test_points_are_the_eigenvalues_at_their_ranks():
+    curve = spectrum.build([view()], COLOURS, Style()).data[0]
+    np.testing.assert_array_equal(curve.x, RANKS)
+    np.testing.assert_allclose(curve.y, 20.0 * RANKS**-1.3, rtol=1e-15)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.25])
+def test_the_line_is_drawn_over_its_window_with_slope_minus_alpha(exponent):
+    line = named(spectrum.build([view(exponent=exponent, window=(5, 40))], COLOURS, Style()), "alpha · step0 fit")
+    assert list(line.x) == [5, 40]
+    slope = np.diff(np.log(line.y)) / np.diff(np.log(line.x))
+    np.testing.assert_allclose(slope, -exponent, rtol=1e-9)
+    np.testing.assert_allclose(line.y, 20.0 * np.array([5.0, 40.0])**-exponent, rtol=1e-9)
+
+
+def test_the_line_of_a_spectrum_that_is_no_power_law_has_the_slope_that_the_name_states():
+    values = 10.0 * np.exp(-RANKS / 9)
+    figure = spectrum.build([view(values=values)], COLOURS, Style())
+    slope = float(np.diff(np.log(figure.data[1].y))[0] / np.diff(np.log(figure.data[1].x))[0])
+    assert figure.data[0].name == f"alpha · step0 (α = {-slope:.2f})"
+
+
+def test_there_is_no_line_and_no_alpha_where_the_fit_is_undefined():
+    figure = spectrum.build([view(fit=False)], COLOURS, Style())
+    assert [trace.name for trace in figure.data] == ["alpha · step0"]
+    check_figure(figure)
+
+
+def test_zero_eigenvalues_are_left_out_because_a_logarithmic_axis_has_no_place_for_them():
+    figure = spectrum.build([view(values=[4.0, 2.0, 1.0, 0.0, 0.0], fit=False)], COLOURS, Style())
+    assert list(figure.data[0].x) == [1, 2, 3] and list(figure.data[0].y) == [4.0, 2.0, 1.0]
+
+
+def test_an_undefined_spectrum_draws_nothing_and_does_not_fail():
+    figure = spectrum.build([view(values=[], fit=False), view("beta")], COLOURS, Style())
+    assert len(figure.data[0].x) == 0 and len(figure.data[1].x) == 64
+
+
+def test_both_axes_are_logarithmic_and_say_what_they_show():
+    layout = spectrum.build([view()], COLOURS, Style()).layout
+    assert layout.xaxis.type == layout.yaxis.type == "log"
+    assert layout.xaxis.title.text == "Rank k"
+    assert all(part in layout.yaxis.title.text for part in ("Covariance eigenvalue", "λ<sub>k</sub>", "(variance)"))
+
+
+def test_one_checkpoint_has_the_colour_of_its_run_and_several_have_shades_that_end_in_it():
+    one = spectrum.build([view()], COLOURS, Style()).data[0].line.color
+    several = [trace.line.color for trace in spectrum.build(
+        [view(), view(revision="step8"), view(revision="step64")], COLOURS, Style()).data[::2]]
+    assert one == several[-1].lower() or one.lower() == several[-1].lower() == COLOURS["alpha"].lower()
+    assert len(set(several)) == 3
+
+
+def test_dark_paper_has_another_ink_for_the_line():
+    light, dark = (spectrum.build([view()], COLOURS, Style(dark=dark)) for dark in (False, True))
+    assert light.data[1].line.color != dark.data[1].line.color
+    assert light.layout.paper_bgcolor != dark.layout.paper_bgcolor
+
+
+def test_the_eigenvalues_and_the_colours_are_not_changed():
+    given, colours = view(), dict(COLOURS)
+    before = given.values.copy()
+    spectrum.build([given], colours, Style())
+    np.testing.assert_array_equal(given.values, before)
+    assert colours == COLOURS
