@@ -8,13 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from analysis.checkpoints.grammar import parse_revision
+from analysis.checkpoints.preflight import pickled_weights, weight_files
 from analysis.errors import ExplorerError
 from analysis.keys import Checkpoint, Run, digest
 
 ROOTS_VARIABLE = "EXPLORER_ROOTS"
 FACTS = {"tokens_per_step": int, "probe": str, "watch": str}
 IDENTITY = ("config.json", "*.safetensors", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
-            "tokenizer.model", "tokenizer_config.json")
+            "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_config.json", "preprocessor_config.json")
 
 
 def open_run(source: str | Path, name: str | None = None) -> Run:
@@ -51,11 +52,12 @@ def _checkpoint(run: str, folder: Path, tokens_per_step: int | None) -> Checkpoi
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of everything that decides a forward pass: weights, config, tokenizer."""
     files = sorted({path for pattern in IDENTITY for path in folder.glob(pattern)})
+    if not any(path.suffix == ".safetensors" for path in files):
+        files = sorted([*files, pickled_weights(folder) or weight_files(folder)[0]])
     for path in files:
         _check_allowed(path)
-    if not any(path.suffix == ".safetensors" for path in files):
-        raise ExplorerError(f"{folder} has no *.safetensors file. Only safetensors weights are read; convert others "
-                            "with model.save_pretrained(folder).")
+        if not path.is_file():
+            raise ExplorerError(f"{path} is not a file (a broken link?). Copy or download it again.")
     # Step 0 and step 1 of one run differ in their weights alone, so names relative to the folder are enough.
     return digest([(path.name, _file_sum(str(path), path.stat().st_size, path.stat().st_mtime_ns)) for path in files])
 

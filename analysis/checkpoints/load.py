@@ -1,20 +1,25 @@
 """Loads weights: no code from the folder, every tensor accounted for, every value finite. Used in workers only."""
 
 import json
-import re
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
+from analysis.checkpoints import preflight
+from analysis.checkpoints.config import clean, read_json
 from analysis.errors import ExplorerError
 
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+LONGEST_CONTEXT = 512
 MAX_NAMED = 4
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
+NOT_FOR_A_TOKENIZER = ("chat_template", "auto_map")
 
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()  # what it would warn of is an error here, raised below
@@ -22,7 +27,8 @@ transformers.utils.logging.set_verbosity_error()  # what it would warn of is an 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model in evaluation mode with its tokenizer. `base` is the network without its language-model head."""
+    """A model in evaluation mode with what turns probes into its input. `base` is the network that is listened to: no
+    language-model head, and of an encoder-decoder the encoder."""
 
     model: Any
     base: Any
@@ -37,60 +43,105 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
     Raises ExplorerError naming the tensor or setting that is wrong.
     """
     folder = Path(folder)
-    config = _config(folder)
-    _check_headers(folder, config)
-    name = str((getattr(config, "architectures", None) or [""])[0])
-    named = getattr(transformers, name, None)
-    is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
-    architecture: Any = named if is_model else transformers.AutoModel
-    try:
-        model, report = architecture.from_pretrained(
-            folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
-            ignore_mismatched_sizes=True, **SAFE)
-    except Exception as error:  # whatever a stranger's files provoke inside transformers ends in a sentence
-        raise ExplorerError(f"{folder} cannot be loaded as {name or 'a model'}: {_first_line(error)} Check "
-                            "that config.json was saved with these weights.") from error
-    _check_complete(folder, report)
-    _check_finite(folder, model)
+    with _with_safetensors(folder) as weights:
+        settings = preflight.check(weights)
+        with _staged(weights, settings) as staged:
+            config = _config(folder, settings)
+            architecture = _architecture(config)
+            _check_size(folder, architecture, config, weights)
+            try:
+                model, report = architecture.from_pretrained(
+                    staged, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
+                    ignore_mismatched_sizes=True, **SAFE)
+            except Exception as error:  # whatever a stranger's files provoke inside transformers ends in a sentence
+                raise _unloadable(folder, architecture, error) from error
+            _check_complete(folder, report)
+            _check_finite(folder, model)
+            tokenizer = _tokenizer(folder, staged)
     model.eval()
-    return Loaded(model, model.base_model, _tokenizer(folder), config.num_hidden_layers, _context(config))
+    base = model.get_encoder() if getattr(config, "is_encoder_decoder", False) else model.base_model
+    return Loaded(model, base, tokenizer, config.num_hidden_layers, _context(config))
 
 
-def _config(folder: Path) -> Any:
+@contextmanager
+def _with_safetensors(folder: Path) -> Iterator[Path]:
+    """The folder itself; or, where the operator allows pickles and has nothing else, a safetensors copy of one."""
+    pickled = preflight.pickled_weights(folder)
+    if pickled is None:
+        yield folder
+        return
     try:
-        if "auto_map" in json.loads((folder / "config.json").read_text()):
-            raise ExplorerError(f"{folder}/config.json asks to run code of its own (auto_map). Code from a checkpoint "
-                                "is never run; save the model with an architecture that transformers ships.")
-        return transformers.AutoConfig.from_pretrained(folder, **SAFE)
-    except ExplorerError:
-        raise
+        tensors = torch.load(pickled, map_location="cpu", weights_only=True)
+        if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
+            raise ValueError("it does not hold a dictionary of tensors")
+    except Exception as error:
+        raise ExplorerError(f"{pickled} cannot be read as tensors alone: {_first_line(error)} Convert it with "
+                            "model.save_pretrained(folder) where you trust it.") from error
+    with tempfile.TemporaryDirectory(prefix="explorer-") as name:
+        copy = Path(name)
+        save_file({key: value.contiguous().clone() for key, value in tensors.items()}, copy / "model.safetensors",
+                  metadata={"format": "pt"})
+        del tensors
+        for path in folder.iterdir():
+            if path.suffix in (".json", ".txt", ".model"):
+                (copy / path.name).symlink_to(path.resolve())
+        yield copy
+
+
+@contextmanager
+def _staged(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
+    """A folder that holds only what was checked: transformers never sees the stranger's own folder."""
+    with tempfile.TemporaryDirectory(prefix="explorer-") as name:
+        staged = Path(name)
+        (staged / "config.json").write_text(json.dumps(settings))
+        index = folder / "model.safetensors.index.json"
+        weights = preflight.weight_files(folder)
+        if len(weights) > 1 and index.exists():
+            (staged / index.name).write_text(index.read_text())
+        for path in weights:
+            (staged / (path.name if len(weights) > 1 else "model.safetensors")).symlink_to(path.resolve())
+        for name in (*preflight.TOKENIZER_FILES, *preflight.PROCESSOR_FILES):
+            path = folder / name
+            if path.suffix == ".json" and path.exists() and name.endswith("config.json"):
+                kept = clean(read_json(path, "Save it again with tokenizer.save_pretrained(folder)."))
+                (staged / name).write_text(json.dumps({k: v for k, v in kept.items() if k not in NOT_FOR_A_TOKENIZER}))
+            elif path.exists():
+                (staged / name).symlink_to(path.resolve())
+        yield staged
+
+
+def _config(folder: Path, settings: dict[str, Any]) -> Any:
+    """The config built from checked settings, never from the file. Older files spell some fields in other ways, such as
+    rope_theta, so settings that the class does not declare go in too, unless they would stand in for its methods."""
+    try:
+        kind = transformers.CONFIG_MAPPING[settings["model_type"]]
+        own = {field.name for field in fields(kind)} | set(kind.attribute_map) | set(kind.sub_configs)
+        return kind(**{name: value for name, value in settings.items() if name in own or not hasattr(kind, name)})
     except Exception as error:
         raise ExplorerError(f"{folder}/config.json cannot be used: {_first_line(error)} Use the config.json that was "
                             "saved with these weights.") from error
 
 
-def _check_headers(folder: Path, config: Any) -> None:
-    """Compare the number of blocks in config.json with that in the weights before anything is allocated."""
-    names: list[str] = []
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="pt") as handle:
-                names += handle.keys()
-        except (SafetensorError, OSError) as error:
-            raise ExplorerError(f"{path} is damaged: {_first_line(error)} Copy or download it again.") from error
-    wanted = getattr(config, "num_hidden_layers", None)
-    if not isinstance(wanted, int):
-        raise ExplorerError(f"{folder}/config.json names a {config.model_type} model without num_hidden_layers; "
-                            "transformer text models have it. Check that this folder is one.")
-    blocks: dict[str, set[int]] = {}
-    for name in names:
-        match = re.match(r"(.*?\.)(\d+)\.", name)
-        if match:
-            blocks.setdefault(match[1], set()).add(int(match[2]))
-    found = max((max(numbers) + 1 for numbers in blocks.values()), default=0)
-    if found and found != wanted and not getattr(config, "num_hidden_groups", None):
-        raise ExplorerError(f"{folder}: config.json says {wanted} blocks and the weights hold {found}. Use the "
-                            "config.json that was saved with these weights.")
+def _architecture(config: Any) -> Any:
+    """The class the config names, where it is a model of transformers; else its base model."""
+    name = str((getattr(config, "architectures", None) or [""])[0])
+    named = getattr(transformers, name, None)
+    is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
+    return named if is_model else transformers.MODEL_MAPPING[type(config)]
+
+
+def _check_size(folder: Path, architecture: Any, config: Any, weights: Path) -> None:
+    """Build the network without memory and compare its size with the weights, so that nothing larger is allocated."""
+    try:
+        with torch.device("meta"):
+            model = architecture(config)
+    except Exception as error:
+        raise _unloadable(folder, architecture, error) from error
+    wanted = sum(parameter.numel() for parameter in model.parameters())
+    found = sum(tensor.count for tensor in preflight.headers(weights))
+    if wanted > 1.5 * found + 1_000_000:
+        raise ExplorerError(f"{folder}: config.json describes {wanted:,} parameters and the weights hold {found:,}. "
+                            "Use the config.json that was saved with these weights.")
 
 
 def _check_complete(folder: Path, report: dict[str, Any]) -> None:
@@ -116,12 +167,9 @@ def _check_finite(folder: Path, model: torch.nn.Module) -> None:
                             "diverged or the file is damaged; leave this checkpoint out.")
 
 
-def _tokenizer(folder: Path) -> Any:
-    if not any((folder / name).exists() for name in VOCABULARIES):
-        raise ExplorerError(f"{folder} has no tokenizer: none of {', '.join(VOCABULARIES)} is there. Save it beside "
-                            "the weights with tokenizer.save_pretrained(folder).")
+def _tokenizer(folder: Path, staged: Path) -> Any:
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **SAFE)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(staged, **SAFE)
     except Exception as error:
         raise ExplorerError(f"{folder} has no tokenizer that transformers can load: {_first_line(error)} Save it "
                             "beside the weights with tokenizer.save_pretrained(folder).") from error
@@ -133,8 +181,13 @@ def _tokenizer(folder: Path) -> Any:
 
 def _context(config: Any) -> int:
     """Longest input in tokens: the model's own limit, at most 512."""
-    limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512
-    return min(int(limit), 512)
+    limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    return min(int(limit or LONGEST_CONTEXT), LONGEST_CONTEXT)
+
+
+def _unloadable(folder: Path, architecture: Any, error: Exception) -> ExplorerError:
+    return ExplorerError(f"{folder} cannot be loaded as {architecture.__name__}: {_first_line(error)} Check that "
+                         "config.json was saved with these weights.")
 
 
 def _some(names: list[str]) -> str:

@@ -1,0 +1,170 @@
+"""What each command of the command line does. `__main__.py` parses the options and turns errors into exit codes."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from analysis import compute, registry, views
+from analysis.checkpoints.preflight import as_json, examine
+from analysis.errors import ExplorerError
+from analysis.extraction.probes import DEFAULT, load_probe
+from analysis.keys import Policy, Run
+from analysis.measure import Measure
+from analysis.runs import find_run, known_runs, remember
+from analysis.status import Status
+from analysis.store import Store
+
+
+def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Compute measures for every checkpoint of some runs; what is stored already is not computed again."""
+    runs = [find_run(store, name) for name in arguments.run]
+    measures = [registry.get(name) for name in arguments.measure or registry.all_measures()]
+    settings = _settings(arguments.set, measures)
+    done = 0
+    for name, group in _by_probe(runs, arguments.probe).items():
+        protocol = compute.Protocol(load_probe(name), Policy.parse(arguments.policy))
+        done += compute.sweep(store, group, protocol, measures, settings, status.report)
+        for run in group:
+            remember(store, run)
+        for rows, columns, measure in _default_pairs(store, group, protocol, measures):
+            compute.compare(store, rows, columns, measure, protocol, settings.get(measure.name), status.report)
+    total = sum(len(run.checkpoints) for run in runs)
+    status.say(f"{done} of {total} checkpoints needed work; see them with: python -m analysis show {arguments.run[0]}")
+
+
+def list_runs(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Every run, its checkpoints, and the probes and policies it has results for."""
+    runs, problems = known_runs(store)
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps({"runs": [{"name": run.name, "source": run.source, "checkpoints": [
+            {"revision": c.revision, "step": c.step, "tokens": c.tokens, "fingerprint": c.fingerprint}
+            for c in run.checkpoints]} for run in runs]}))
+        return
+    for run in runs:
+        print(f"{run.name}  {len(run.checkpoints)} checkpoints, {run.checkpoints[0].revision} to "
+              f"{run.checkpoints[-1].revision}  {run.source}")
+        for probe, policy in compute.protocols(store, [run]):
+            print(f"    computed on {probe}, token policy {policy}")
+        for group in run.duplicates:
+            print(f"    warning: {', '.join(group)} have identical weights")
+
+
+def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Stored values of a run, one record per value."""
+    run = find_run(store, arguments.run)
+    if arguments.measure:
+        registry.get(arguments.measure)
+    probe = load_probe(arguments.probe).identity if arguments.probe else None
+    policy = str(Policy.parse(arguments.policy)) if arguments.policy else None
+    found = compute.records(store, run, probe=probe, policy=policy, measure=arguments.measure, site=arguments.site)
+    if arguments.json:
+        print(json.dumps(found))
+    elif not found:
+        print(f"Nothing is computed for {run.name} yet; run: python -m analysis sweep {arguments.run}", file=sys.stderr)
+    else:
+        for record in found:
+            value = record["reason"] or (f"{len(record['value'])} values" if isinstance(record["value"], list)
+                                         else f"{record['value']:.6g}")
+            interval = f"  [{record['low']:.6g}, {record['high']:.6g}]" if record["low"] is not None else ""
+            print(f"{record['revision']:>12}  {record['site']:<10} {record['measure']:<34} {value}{interval}")
+
+
+def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """A pair measure, layer by layer at two checkpoints or step by step at one site."""
+    first, second = (name.rpartition("@") if "@" in name and not Path(name).exists() else (name, "", None)
+                     for name in (arguments.a, arguments.b or arguments.a))
+    run_a, run_b = find_run(store, first[0]), find_run(store, second[0])
+    measure = registry.get(arguments.measure)
+    if measure.arity != 2:
+        pairs = ", ".join(m.name for m in registry.all_measures().values() if m.arity == 2)
+        raise ExplorerError(f"{measure.name} describes one representation; to compare two, use one of {pairs}.")
+    protocol = compute.Protocol(load_probe(arguments.probe or run_a.default_probe or DEFAULT),
+                                Policy.parse(arguments.policy))
+    if arguments.by == "step":
+        rows, columns = views.steps(run_a, arguments.site), views.steps(run_b, arguments.site)
+    else:
+        ends = [views.checkpoint_of(run_a, first[2]), views.checkpoint_of(run_b, second[2])]
+        rows, columns = (views.layers(end, list(compute.ensure(store, end, protocol, status.report).rows))
+                         for end in ends)
+    settings = _settings(arguments.set, [measure]).get(measure.name)
+    result = compute.compare(store, rows, columns, measure, protocol, settings, status.report)
+    for run in (run_a, run_b):
+        remember(store, run)
+    names = [[f"{c.revision} {site}" for c, site in items] for items in (rows, columns)]
+    if arguments.json:
+        values = [[None if v != v else v for v in row] for row in result.values.tolist()]
+        chance = None if result.chance is None else result.chance.tolist()
+        print(json.dumps({"measure": measure.name, "rows": names[0], "columns": names[1], "values": values,
+                          "chance": chance, "undefined": result.reasons, "runs": [run_a.name, run_b.name],
+                          "protocol": {"probe": protocol.probe.identity, "policy": str(protocol.policy)}}))
+        return
+    for name, row in zip(names[0], result.values, strict=True):
+        print(f"{name:>22}  " + " ".join(f"{value:7.4f}" for value in row))
+
+
+def preflight(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """What a folder or the checkpoints of a run hold, and whether they are fit to load; nothing is loaded."""
+    folder = Path(arguments.run).expanduser()
+    folders = [folder] if (folder / "config.json").exists() else [
+        Path(checkpoint.path) for checkpoint in find_run(store, arguments.run).checkpoints]
+    reports = [examine(path) for path in folders]
+    if arguments.json:
+        print(as_json(reports))
+    else:
+        for report in reports:
+            print(f"{report.folder}: {report.model_type}, {report.blocks} blocks of width {report.width}, "
+                  f"{report.parameters:,} parameters, {report.size / 1e6:.1f} MB, about "
+                  f"{report.memory_bytes / 1e9:.1f} GB of memory: {'refused' if report.refusals else 'fit to load'}")
+            for reason in report.refusals:
+                print(f"    {reason}")
+    if any(report.refusals for report in reports):
+        raise ExplorerError(f"{sum(bool(r.refusals) for r in reports)} of {len(reports)} checkpoints are not fit to "
+                            "load, for the reasons above.")
+
+
+def measures(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Every measure, with what it says and where it comes from."""
+    for measure in registry.all_measures().values():
+        print(f"{measure.name:<36} {measure.summary}")
+
+
+# --- parts ---
+
+
+def _by_probe(runs: list[Run], probe: str | None) -> dict[str, list[Run]]:
+    """Runs grouped by the probe they are measured on: the one asked for, or each run's own."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(probe or run.default_probe or DEFAULT, []).append(run)
+    return groups
+
+
+def _default_pairs(store: Store, runs: list[Run], protocol: compute.Protocol, measures: list[Measure]) -> list[tuple]:
+    """What the similarity page opens on: layers at the last checkpoint, steps at `final`, within and between runs."""
+    pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i:]]
+    chosen = []
+    for measure in (m for m in measures if m.arity == 2):
+        for a, b in pairs:
+            sites = [(store.representation_facts(protocol.key(run.checkpoints[-1])) or {})["sites"] for run in (a, b)]
+            chosen.append((views.layers(a.checkpoints[-1], sites[0]), views.layers(b.checkpoints[-1], sites[1]),
+                           measure))
+            if len(a.checkpoints) > 1 and len(b.checkpoints) > 1:
+                chosen.append((views.steps(a, "final"), views.steps(b, "final"), measure))
+    return chosen
+
+
+def _settings(given: list[str] | None, measures: list[Measure]) -> compute.Settings:
+    """`--set last_rank=100` applies to every chosen measure that has that parameter."""
+    settings: compute.Settings = {}
+    for pair in given or []:
+        name, _, value = pair.partition("=")
+        owners = [m for m in measures if any(param.name == name for param in m.params)]
+        if not owners or not value.lstrip("-").isdigit():
+            raise ExplorerError(f"--set {pair}: give NAME=WHOLE-NUMBER for a parameter of a chosen measure, such as "
+                                "last_rank=100; `python -m analysis measures` lists the measures.")
+        for owner in owners:
+            settings.setdefault(owner.name, {})[name] = int(value)
+    return settings
