@@ -207,7 +207,7 @@ def tokenizer(folder: Path) -> str:
     for name in TOKENIZER_FILES:
         path = folder / name
         if path.exists() and not path.is_file():
-            raise ExplorerError(f"{path} is not a file. Save the tokenizer again with tokenizer.save_pretrained(folder).")
+            raise ExplorerError(f"{path} is not a file. Save it again with tokenizer.save_pretrained(folder).")
         if path.exists() and path.stat().st_size > LARGEST_TOKENIZER:
             raise ExplorerError(f"{path} is {path.stat().st_size / 1e6:.0f} MB and "
                                 f"{LARGEST_TOKENIZER / 1e6:.0f} MB is the most that is read.")

@@ -18,6 +18,7 @@ from analysis.store import Representation
 BATCH_TOKENS = 8192
 LOSS_TOKENS = 32_768
 MIN_ROWS = 4
+CAUSAL_HEADS = ("CausalLM", "LMHeadModel")
 
 Progress = Callable[[int, int], None]
 
@@ -40,6 +41,7 @@ class _Loss:
     every: int
     total: float = 0.0
     tokens: int = 0
+    plain_head: bool | None = None  # unknown until the first batch
 
 
 def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = lambda done, total: None,
@@ -106,7 +108,8 @@ def _padded(sequences: list[list[int]], pad: int | None) -> dict[str, torch.Tens
 def _collect(rows: _Rows, seen: dict[str, torch.Tensor], mask: torch.Tensor, texts: list[Text], batch: list[int],
              policy: Policy) -> None:
     positions = [_positions(int(length), policy) for length in mask.sum(1)]
-    where = torch.tensor([(row, p) for row, kept in enumerate(positions) for p in kept]).reshape(-1, 2)
+    pairs = [(row, position) for row, kept in enumerate(positions) for position in kept]
+    where = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
     weight = mask.to(seen["embedding"].dtype)
     if policy.drop_first:
         weight[:, 0] = 0
@@ -141,15 +144,28 @@ def _positions(length: int, policy: Policy) -> list[int]:
 def _add_loss(loss: _Loss, loaded: Loaded, final: torch.Tensor, inputs: dict[str, torch.Tensor],
               batch: list[int]) -> None:
     """Next-token cross-entropy in nats on about 32768 tokens, where the model has a causal head."""
-    head = loaded.model.get_output_embeddings() if hasattr(loaded.model, "get_output_embeddings") else None
     counted = [row for row, index in enumerate(batch) if index % loss.every == 0]
-    if head is None or "CausalLM" not in type(loaded.model).__name__ or not counted:
+    if not type(loaded.model).__name__.endswith(CAUSAL_HEADS) or loaded.model.config.is_encoder_decoder or not counted:
         return
-    predicts = inputs["attention_mask"][counted, 1:].bool()
-    targets = inputs["input_ids"][counted, 1:][predicts]
-    states = final[counted, :-1][predicts]
-    loss.total += torch.nn.functional.cross_entropy(head(states).float(), targets, reduction="sum").double().item()
+    kept = {name: tensor[counted] for name, tensor in inputs.items()}
+    if loss.plain_head is None:
+        loss.plain_head = _head_is_plain(loaded.model, final[counted], kept)
+    predicts = kept["attention_mask"][:, 1:].bool()
+    targets = kept["input_ids"][:, 1:][predicts]
+    if loss.plain_head:
+        logits = loaded.model.get_output_embeddings()(final[counted, :-1][predicts])
+    else:
+        logits = loaded.model(**kept).logits[:, :-1][predicts]
+    loss.total += torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum").double().item()
     loss.tokens += len(targets)
+
+
+def _head_is_plain(model: Any, final: torch.Tensor, inputs: dict[str, torch.Tensor]) -> bool:
+    """Whether the logits are the head applied to the final state; some families scale or cap them besides."""
+    head = model.get_output_embeddings()
+    first = {name: tensor[:2] for name, tensor in inputs.items()}
+    real = first["attention_mask"].bool()
+    return head is not None and torch.allclose(head(final[:2])[real], model(**first).logits[real], rtol=1e-3, atol=1e-4)
 
 
 def _finish(rows: _Rows, loss: _Loss, cut: int, encoded: list[list[int]]) -> Representation:

@@ -64,12 +64,15 @@ def load_probe(name: str | Path) -> Probe:
 
 
 def _lines(path: Path) -> list[str]:
-    with lzma.open(path, "rb") if path.suffix == ".xz" else path.open("rb") as handle:
-        content = handle.read(MAX_BYTES + 1)
+    try:
+        with lzma.open(path, "rb") if path.suffix == ".xz" else path.open("rb") as handle:
+            content = handle.read(MAX_BYTES + 1)
+    except (lzma.LZMAError, EOFError) as error:
+        raise ExplorerError(f"The probe {path} is damaged ({error}); copy it again.") from error
     if len(content) > MAX_BYTES:
         raise ExplorerError(f"The probe {path} is larger than {MAX_BYTES // 10**6} MB; give a smaller sample of texts.")
     try:
-        return content.decode("utf-8").splitlines() if path.suffix == ".txt" else content.decode("utf-8").split("\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise ExplorerError(f"The probe {path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it "
                             "first.") from error
@@ -81,10 +84,12 @@ def _text(path: Path, number: int, line: str) -> Text:
         return Text(default, default, line)
     try:
         record = json.loads(line)
-    except ValueError as error:
+        json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair has no bytes
+    except (ValueError, RecursionError) as error:
         raise ExplorerError(f"Line {number} of the probe {path} is not JSON: {error}.") from error
     if not isinstance(record, dict) or not str(record.get("text") or "").strip():
         raise ExplorerError(f"Line {number} of the probe {path} has no text; each line is an object with a `text`.")
+    record = {key: value for key, value in record.items() if value is not None}
     id = str(record.get("id", default))
     labels = {key: str(value) for key, value in record.items() if key not in ("id", "document", "text")}
     return Text(id, str(record.get("document", id)), str(record["text"]), labels)
