@@ -16,9 +16,11 @@ from analysis.checkpoints.preflight import MEMORY_VARIABLE
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT
 from analysis.jobs.limits import limit_this_process
+from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
 from analysis.store import Store
 
+PICK = "which revisions: all, every-K, log-N (log-spaced), A..B (steps), or names with commas"
 PROJECT = Path(__file__).parents[1]
 
 
@@ -105,10 +107,20 @@ def _parser() -> argparse.ArgumentParser:
     preflight.add_argument("run", metavar="RUN", help="name of a run, or the path of a folder")
     preflight.add_argument("--json", action="store_true")
 
+    revisions = add("revisions", commands.revisions)
+    revisions.add_argument("repo", metavar="hub:REPOSITORY")
+    revisions.add_argument("--pick", metavar="HOW", help=PICK)
+    revisions.add_argument("--json", action="store_true")
+
+    opening = add("open", commands.open_run)
+    opening.add_argument("source", nargs="+", metavar="SOURCE",
+                         help="a folder, hub:REPOSITORY[@REVISION], or STAGE=SOURCE for each stage of one run")
+    opening.add_argument("--name", help="what to call the run")
+    opening.add_argument("--pick", metavar="HOW", default=DEFAULT_PICK, help=f"{PICK} (default: {DEFAULT_PICK})")
+
     add("measures", commands.measures)
     return parser
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     sys.exit(main())

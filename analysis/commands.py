@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from analysis import compute, registry, views
+from analysis.checkpoints import hub
 from analysis.checkpoints.preflight import as_json, examine
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT, load_probe
 from analysis.keys import Policy, Run
 from analysis.measure import Measure
-from analysis.runs import find_run, known_runs, remember
+from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
 from analysis.status import Status
 from analysis.store import Store
 
@@ -105,6 +106,43 @@ def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None
         print(f"{name:>22}  " + " ".join(f"{value:7.4f}" for value in row))
 
 
+def revisions(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """The revisions of a Hub repository; with --pick, what fetching some of them would download."""
+    found = hub.refs(arguments.repo.removeprefix(hub.PREFIX))
+    chosen = hub.pick(found, arguments.pick) if arguments.pick else found
+    sizes = hub.sizes(chosen) if arguments.pick else []
+    if arguments.json:
+        print(json.dumps({"repository": found[0].repo, "revisions": [
+            {"revision": ref.name, "step": ref.revision.step, "tokens": ref.revision.tokens,
+             "stage": ref.revision.stage, "seed": ref.revision.seed, "commit": ref.commit,
+             **({"bytes": sizes[i].size, "fingerprint": sizes[i].fingerprint} if sizes else {})}
+            for i, ref in enumerate(chosen)]}))
+        return
+    for i, ref in enumerate(chosen):
+        size = f"{sizes[i].size / 1e6:10.1f} MB" if sizes else ""
+        print(f"{ref.name:<44} {_blank(ref.revision.step):>10} {_blank(ref.revision.tokens):>16} {size}")
+    if sizes:
+        print(f"{len(chosen)} revisions, {sum(remote.size for remote in sizes) / 1e9:.2f} GB in all, "
+              f"{max(remote.size for remote in sizes) / 1e9:.2f} GB at a time.")
+
+
+def open_run(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Add a folder, revisions of a Hub repository, or several models as the stages of one run, to the list of runs."""
+    first = arguments.source[0]
+    stages = [(stage, source) for stage, equals, source in (text.partition("=") for text in arguments.source) if equals]
+    if stages and len(stages) == len(arguments.source):
+        run = open_stages(store, stages, arguments.name or "stages")
+    elif len(arguments.source) > 1:
+        raise ExplorerError("Give one folder or hub:REPOSITORY, or several as STAGE=SOURCE.")
+    elif first.startswith(hub.PREFIX):
+        repo, _, revision = first.removeprefix(hub.PREFIX).partition("@")
+        run = open_on_hub(store, repo, revision or arguments.pick, arguments.name)
+    else:
+        run = find_run(store, first)
+    remember(store, run)
+    status.say(f"{run.name}: {len(run.checkpoints)} checkpoints; compute it with: python -m analysis sweep {run.name}")
+
+
 def preflight(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """What a folder or the checkpoints of a run hold, and whether they are fit to load; nothing is loaded."""
     folder = Path(arguments.run).expanduser()
@@ -132,6 +170,10 @@ def measures(arguments: argparse.Namespace, store: Store, status: Status) -> Non
 
 
 # --- parts ---
+
+
+def _blank(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _by_probe(runs: list[Run], probe: str | None) -> dict[str, list[Run]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from analysis import registry
+from analysis.checkpoints.fetching import Fetching
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
 from analysis.extraction.probes import Probe
@@ -142,43 +143,57 @@ def sweep(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Seque
     """Compute what is missing of these measures for every checkpoint; returns how many checkpoints needed work."""
     checkpoints = [checkpoint for run in runs for checkpoint in run.checkpoints]
     worked = 0
-    for number, checkpoint in enumerate(checkpoints):
-        title = f"{checkpoint.run} {checkpoint.revision}"
-        report(number, len(checkpoints), title)
-        key = protocol.key(checkpoint)
-        wanted = _wanted(store, key, measures, settings or {})
-        if wanted is None or wanted:
-            def inner(done: float, total: float, message: str, number: int = number, title: str = title) -> None:
-                report(number + done / total, len(checkpoints), f"{title}: {message}")
-            representation = ensure(store, checkpoint, protocol, inner)
-            wanted = _wanted(store, key, measures, settings or {}) or []
-            results: list[Stored] = []
-            for site in representation.rows:
-                inner(1, 1, f"measuring {site}")
-                results += evaluate(representation, site, [key for key in wanted if key.site == site])
-            if results:
-                store.put_results(results)
-            worked += 1
+    with _fetching(store, checkpoints, protocol) as fetching:
+        for number, checkpoint in enumerate(checkpoints):
+            title = f"{checkpoint.run} {checkpoint.revision}"
+            report(number, len(checkpoints), title)
+            wanted = _wanted(store, protocol.key(checkpoint), measures, settings or {})
+            if wanted is None or wanted:
+                def inner(done: float, total: float, message: str, number: int = number, title: str = title) -> None:
+                    report(number + done / total, len(checkpoints), f"{title}: {message}")
+                _measure(store, checkpoint, protocol, measures, settings or {}, fetching, inner)
+                worked += 1
     report(len(checkpoints), len(checkpoints), "done")
     return worked
 
 
-def ensure(store: Store, checkpoint: Checkpoint, protocol: Protocol, report: Report = _silent) -> Representation:
+def _measure(store: Store, checkpoint: Checkpoint, protocol: Protocol, measures: Sequence[Measure], settings: Settings,
+             fetching: Fetching, report: Report) -> None:
+    """What is missing of these measures for one checkpoint, stored as one batch."""
+    representation = ensure(store, checkpoint, protocol, report, fetching)
+    wanted = _wanted(store, protocol.key(checkpoint), measures, settings) or []
+    results: list[Stored] = []
+    for site in representation.rows:
+        report(1, 1, f"measuring {site}")
+        results += evaluate(representation, site, [key for key in wanted if key.site == site])
+    if results:
+        store.put_results(results)
+
+
+def ensure(store: Store, checkpoint: Checkpoint, protocol: Protocol, report: Report = _silent,
+           fetching: Fetching | None = None) -> Representation:
     """The representation of a checkpoint, extracted and stored when it is not there yet."""
     key = protocol.key(checkpoint)
     stored = store.get_representation(key)
     if stored is None:
         from analysis.checkpoints.load import load  # torch is loaded only when weights are needed
         from analysis.extraction.forward import extract
-        report(0, 1, "loading weights")
-        extracted = extract(load(checkpoint.path), protocol.probe, protocol.policy,
-                            lambda done, total: report(done, total, f"forward pass, text {done} of {total}"))
-        signatures = {site: outlier_signature(rows) for site, rows in extracted.rows.items()}
-        stored = Representation(rows=extracted.rows, moments=extracted.moments, row_ids=extracted.row_ids,
-                                document_ids=extracted.document_ids,
-                                facts={**extracted.facts, "outliers": signatures})
+        with (fetching or _fetching(store, [checkpoint], protocol)).at(checkpoint, report) as folder:
+            report(0, 1, "loading weights")
+            extracted = extract(load(folder), protocol.probe, protocol.policy,
+                                lambda done, total: report(done, total, f"forward pass, text {done} of {total}"))
+        facts: dict[str, Any] = {"outliers": {site: outlier_signature(rows) for site, rows in extracted.rows.items()}}
+        if checkpoint.source:
+            facts["source"] = checkpoint.source
+        stored = replace(extracted, facts={**extracted.facts, **facts})
         store.put_representation(key, stored)
     return stored
+
+
+def _fetching(store: Store, checkpoints: Sequence[Checkpoint], protocol: Protocol) -> Fetching:
+    """Folders for those checkpoints that a forward pass is still needed of."""
+    needed = [c for c in checkpoints if store.representation_facts(protocol.key(c)) is None]
+    return Fetching(store.downloads, needed)
 
 
 def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
@@ -193,13 +208,14 @@ def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Seque
     checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in items))
     arrays: dict[tuple[Checkpoint, str], np.ndarray] = {}
     ids: tuple[str, ...] = ()
-    for number, checkpoint in enumerate(checkpoints):
-        report(number, len(checkpoints) + 1, f"{checkpoint.run} {checkpoint.revision}")
-        representation = ensure(store, checkpoint, protocol)
-        ids = _same_rows(ids, representation, checkpoint)
-        for item in items:
-            if item[0] == checkpoint:
-                arrays[item] = _rows_of(representation, checkpoint, item[1])
+    with _fetching(store, checkpoints, protocol) as fetching:
+        for number, checkpoint in enumerate(checkpoints):
+            report(number, len(checkpoints) + 1, f"{checkpoint.run} {checkpoint.revision}")
+            representation = ensure(store, checkpoint, protocol, fetching=fetching)
+            ids = _same_rows(ids, representation, checkpoint)
+            for item in items:
+                if item[0] == checkpoint:
+                    arrays[item] = _rows_of(representation, checkpoint, item[1])
     report(len(checkpoints), len(checkpoints) + 1, f"{len(rows)} x {len(columns)} pairs")
     result = pair_matrix([arrays[item] for item in rows], [arrays[item] for item in columns], measure, params or {})
     store.put_matrix(key, result)
@@ -265,7 +281,7 @@ def _as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored) -
               "value": None, "low": None, "high": None, "n": stored.n, "d": stored.d,
               "protocol": {"probe": key.probe, "policy": key.policy, "dtype": key.dtype,
                            "measure_version": stored.key.version, "params": dict(stored.key.params)},
-              "fingerprint": checkpoint.fingerprint, "reason": result.reason}
+              "fingerprint": checkpoint.fingerprint, "reason": result.reason, "source": checkpoint.source}
     if isinstance(result, Scalar):
         return record | {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
                          "chance": result.chance}

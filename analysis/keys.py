@@ -28,6 +28,11 @@ class Checkpoint:
     path: str
     fingerprint: str
 
+    @property
+    def source(self) -> str | None:
+        """Repository and commit, for a checkpoint on the Hub: what others can fetch again."""
+        return self.path if self.path.startswith("hub:") else None
+
 
 @dataclass(frozen=True)
 class Run:

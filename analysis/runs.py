@@ -1,23 +1,26 @@
-"""Which runs there are: the bundled demo, and the folders a person has opened."""
+"""Which runs there are: the bundled demo, and the folders and repositories a person has opened."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from analysis.checkpoints import hub
 from analysis.checkpoints.folder import open_run
 from analysis.errors import ExplorerError
-from analysis.keys import Run
+from analysis.keys import Checkpoint, Run
 from analysis.store import Store
 
+DEFAULT_PICK = "log-20"
 DEMO = Path(__file__).parents[1] / "demo" / "runs"
 
 
 def known_runs(store: Store) -> tuple[list[Run], list[str]]:
     """Every run that opens, demo first, and a sentence for each remembered folder that no longer does."""
-    sources = {path.name: str(path) for path in sorted(DEMO.glob("*/"))} | store.remembered_runs()
     runs, problems = [], []
-    for name, source in sources.items():
+    for name, source in _sources(store).items():
         try:
-            runs.append(open_run(source, name))
+            runs.append(_open(store, name, source))
         except (ExplorerError, OSError) as error:
             problems.append(f"{name}: {error}")
     return runs, problems
@@ -25,9 +28,14 @@ def known_runs(store: Store) -> tuple[list[Run], list[str]]:
 
 def find_run(store: Store, name: str) -> Run:
     """A run by its name, or by the path of its folder; a folder is remembered under its own name."""
-    sources = {path.name: str(path) for path in sorted(DEMO.glob("*/"))} | store.remembered_runs()
+    sources = _sources(store)
     if name in sources:
-        return open_run(sources[name], name)
+        return _open(store, name, sources[name])
+    if name.startswith(hub.PREFIX):
+        repo, _, revision = name.removeprefix(hub.PREFIX).partition("@")
+        opened = [known for known, source in sources.items() if source == f"{hub.PREFIX}{repo}"]
+        return _open(store, opened[0], sources[opened[0]]) if opened and not revision else \
+            open_on_hub(store, repo, revision or DEFAULT_PICK)
     if not Path(name).expanduser().is_dir():
         raise ExplorerError(f"There is no run or folder {name}. Runs: {', '.join(sources) or 'none'}. Give one of "
                             "these or the path of a folder.")
@@ -38,10 +46,52 @@ def find_run(store: Store, name: str) -> Run:
     return open_run(name, _free_name(run.name, sources))
 
 
+def open_on_hub(store: Store, repo: str, how: str, name: str | None = None) -> Run:
+    """A run of some revisions of a Hub repository (see `hub.pick`), known from its lists; no weights are fetched."""
+    chosen = hub.pick(hub.refs(repo), how)
+    taken = {known: source for known, source in _sources(store).items() if source != f"{hub.PREFIX}{chosen[0].repo}"}
+    own = _free_name(name or chosen[0].repo.rpartition("/")[2], taken)
+    checkpoints = [Checkpoint(own, ref.name, ref.revision.step, ref.revision.tokens, ref.path, remote.fingerprint)
+                   for ref, remote in zip(chosen, hub.sizes(chosen), strict=True)]
+    return Run(own, f"{hub.PREFIX}{chosen[0].repo}", tuple(checkpoints))
+
+
+def open_stages(store: Store, stages: Sequence[tuple[str, str]], name: str) -> Run:
+    """Several models as the named stages of one run (base, SFT, DPO ...): each a folder, or hub:REPO[@REVISION]."""
+    own = _free_name(name, _sources(store))
+    checkpoints = []
+    for stage, source in stages:
+        if source.startswith(hub.PREFIX):
+            repo, _, revision = source.removeprefix(hub.PREFIX).partition("@")
+            found = open_on_hub(store, repo, revision or "main").checkpoints
+        else:
+            found = open_run(source).checkpoints
+        if len(found) != 1:
+            raise ExplorerError(f"{source} holds {len(found)} checkpoints and a stage is one; name the folder of one.")
+        checkpoints.append(replace(found[0], run=own, revision=stage, step=None, tokens=None))
+    return Run(own, "stages: " + ", ".join(source for _, source in stages), tuple(checkpoints))
+
+
 def remember(store: Store, run: Run) -> None:
-    """Keep a folder in the list of runs, from its first use on. The demo is always there."""
-    if not Path(run.source).is_relative_to(DEMO):
+    """Keep a run in the list, from its first use on. The demo is always there."""
+    if not is_folder(run):
+        store.remember_run(run.name, run.source, run.checkpoints)
+    elif not Path(run.source).is_relative_to(DEMO):
         store.remember_run(run.name, run.source)
+
+
+def is_folder(run: Run) -> bool:
+    """Whether the run's source is one local folder, which says itself what its checkpoints are."""
+    return not run.source.startswith((hub.PREFIX, "stages:"))
+
+
+def _sources(store: Store) -> dict[str, str]:
+    return {path.name: str(path) for path in sorted(DEMO.glob("*/"))} | store.remembered_runs()
+
+
+def _open(store: Store, name: str, source: str) -> Run:
+    checkpoints = store.remembered_checkpoints(name)
+    return open_run(source, name) if checkpoints is None else Run(name, source, checkpoints)
 
 
 def _free_name(name: str, taken: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ cache/ids/<digest>.json           row and document ids, shared by all that have 
 cache/results/<checkpoint>/<digest>/<batch>.json (+ .safetensors for curves)           a batch of results
 cache/matrices/<digest>.safetensors + .json                                            a pair matrix
 cache/runs/<name>.json                                                                 folders a person opened
+cache/downloads/<commit>.<process>/                                                    weights, while they are needed
 cache/damaged/                                                                         files that failed their checksum
 
 Files are written under a temporary name, flushed to disk and renamed, so a reader or a second writer never sees half of
@@ -19,6 +20,7 @@ import os
 import shutil
 import uuid
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from analysis.keys import MatrixKey, RepresentationKey, ResultKey, digest
+from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
 from analysis.moments import Moments
 from analysis.results import Curve, PairMatrix, Scalar
 
@@ -189,13 +191,28 @@ class Store:
 
     # --- runs a person opened ---
 
-    def remember_run(self, name: str, source: str) -> None:
-        _write(self.root / "runs" / f"{name}.json", _checked({"name": name, "source": source}))
+    def remember_run(self, name: str, source: str, checkpoints: Sequence[Checkpoint] | None = None) -> None:
+        """Keep a run in the list: where it is, and for one that is not a folder, its checkpoints."""
+        known = {} if checkpoints is None else {"checkpoints": [asdict(checkpoint) for checkpoint in checkpoints]}
+        _write(self.root / "runs" / f"{name}.json", _checked({"name": name, "source": source, **known}))
+
+    def forget_run(self, name: str) -> None:
+        (self.root / "runs" / f"{name}.json").unlink(missing_ok=True)
 
     def remembered_runs(self) -> dict[str, str]:
-        """Folder of each remembered run, by name."""
+        """Source of each remembered run, by name."""
         read = [self._read_checked(path) for path in sorted((self.root / "runs").glob("*.json"))]
         return {run["name"]: run["source"] for run in read if run}
+
+    def remembered_checkpoints(self, name: str) -> tuple[Checkpoint, ...] | None:
+        """The checkpoints kept with a run, or None when its folder says what they are."""
+        run = self._read_checked(self.root / "runs" / f"{name}.json") or {}
+        return tuple(Checkpoint(**checkpoint) for checkpoint in run["checkpoints"]) if "checkpoints" in run else None
+
+    @property
+    def downloads(self) -> Path:
+        """Where fetched weights lie while they are needed."""
+        return self.root / "downloads"
 
     # --- files ---
 
