@@ -254,7 +254,7 @@ def _matrix_key(rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[
 def _rows_of(representation: Representation, checkpoint: Checkpoint, site: str) -> np.ndarray:
     if site not in representation.rows:
         raise ExplorerError(f"{checkpoint.run} {checkpoint.revision} has no site {site!r}; it has "
-                            f"{', '.join(representation.rows)}.")
+                            f"{', '.join(sorted(representation.rows, key=site_order))}.")
     return representation.rows[site]
 
 
@@ -285,4 +285,4 @@ def _as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored) -
     if isinstance(result, Scalar):
         return record | {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
                          "chance": result.chance}
-    return record | {"value": result.values.tolist()}
+    return record | {"value": result.values.tolist(), "chance": None}

@@ -2,24 +2,20 @@
 
 cache/representations/<digest>/   rows.safetensors, moments.safetensors, meta.json     a (checkpoint, probe, policy)
 cache/ids/<digest>.json           row and document ids, shared by all that have them
-cache/results/<checkpoint>/<digest>/<batch>.json (+ .safetensors for curves)           a batch of results
-cache/matrices/<digest>.safetensors + .json                                            a pair matrix
+cache/results/<checkpoint>/<digest>/<batch>.json (+ .<sha>.safetensors for curves)     a batch of results
+cache/matrices/<digest>.json + .<sha>.safetensors                                      a pair matrix
 cache/runs/<name>.json                                                                 folders a person opened
 cache/downloads/<commit>.<process>/                                                    weights, while they are needed
 cache/damaged/                                                                         files that failed their checksum
 
-Files are written under a temporary name, flushed to disk and renamed, so a reader or a second writer never sees half of
-one. A batch holds every result computed together for one representation; two writers of the same batch write the same
-name. A file whose checksum disagrees is set aside, reported once and treated as absent. An optional read-only `base`
-(the bundled demo's results) is looked into after the store itself.
+A batch holds every result computed together for one representation; two writers of the same batch write the same name.
+An optional read-only `base` (the bundled demo's results) is looked into after the store itself. files.py says how
+files are written and checked.
 """
 
 import hashlib
-import json
-import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +23,8 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
+from analysis.files import CheckedFiles, checked, packed, write
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
 from analysis.moments import Moments
 from analysis.results import Curve, PairMatrix, Scalar
@@ -55,30 +51,31 @@ class Representation:
     facts: dict[str, Any]
 
 
-class Store:
+class Store(CheckedFiles):
     def __init__(self, root: Path | str, base: Path | str | None = None):
-        self.root = Path(root)
+        super().__init__(root)
         self.folders = [self.root, *([Path(base)] if base else [])]
 
     # --- representations ---
 
     def put_representation(self, key: RepresentationKey, value: Representation) -> None:
         final = self.root / "representations" / key.digest
-        if final.exists():
+        if (final / "meta.json").exists():
             return
+        if final.exists():
+            self.set_aside(final)
         folder = final.with_name(f".{key.digest}.{uuid.uuid4().hex}")
         folder.mkdir(parents=True)
         try:
-            tensors = {site: np.ascontiguousarray(rows) for site, rows in value.rows.items()}
             moments = {f"{site}/{part}": getattr(m, part) for site, m in value.moments.items()
                        for part in ("mean", "scatter")}
-            sums = {name: _write(folder / name, save_tensors(content))
-                    for name, content in (("rows.safetensors", tensors), ("moments.safetensors", moments))}
+            sums = {name: write(folder / name, packed(content))
+                    for name, content in (("rows.safetensors", value.rows), ("moments.safetensors", moments))}
             ids = {"rows": value.row_ids, "documents": value.document_ids}
-            _write(self.root / "ids" / f"{digest(ids)}.json", _checked(ids))
+            write(self.root / "ids" / f"{digest(ids)}.json", checked(ids))
             meta = {"key": asdict(key), "sha256": sums, "ids": digest(ids), "n": len(value.row_ids),
                     "facts": value.facts}
-            _write(folder / "meta.json", _checked(meta))
+            write(folder / "meta.json", checked(meta))
             folder.rename(final)
         except OSError:
             if not final.exists():  # another writer of the same key may have been first, which is as good
@@ -94,17 +91,17 @@ class Store:
     def get_representation(self, key: RepresentationKey) -> Representation | None:
         meta = self._meta(key)
         folder = self.root / "representations" / key.digest
-        ids = meta and self._read_checked(self.root / "ids" / f"{meta['ids']}.json")
+        ids = meta and self.read_checked(self.root / "ids" / f"{meta['ids']}.json")
         if meta is None or not folder.exists():
             return None
         if ids is None:
-            self._set_aside(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # rows without names are of no use
             return None
         tensors = {}
         for name, expected in meta["sha256"].items():
             content = (folder / name).read_bytes() if (folder / name).exists() else b""
             if hashlib.sha256(content).hexdigest() != expected:
-                self._set_aside(folder)
+                self.set_aside(folder)
                 return None
             tensors[name] = load_tensors(content)
         rows, parts = tensors["rows.safetensors"], tensors["moments.safetensors"]
@@ -114,7 +111,7 @@ class Store:
 
     def _meta(self, key: RepresentationKey) -> dict[str, Any] | None:
         for folder in self.folders:
-            meta = self._read_checked(folder / "representations" / key.digest / "meta.json")
+            meta = self.read_checked(folder / "representations" / key.digest / "meta.json")
             if meta is not None:
                 return meta
         return None
@@ -128,8 +125,8 @@ class Store:
         curves = {stored.key.digest: stored.result.values for stored in results if isinstance(stored.result, Curve)}
         folder = self.root / "results" / representation.fingerprint / representation.digest
         name = digest(sorted(stored.key.digest for stored in results))[:32]
-        sha = _write(folder / f"{name}.safetensors", save_tensors(curves)) if curves else None
-        _write(folder / f"{name}.json", _checked({"representation": asdict(representation), "records": records,
+        sha = self.put_tensors(folder / f"{name}.json", curves) if curves else None
+        write(folder / f"{name}.json", checked({"representation": asdict(representation), "records": records,
                                                   "curves": sha}))
 
     def results(self, representation: RepresentationKey) -> dict[str, Stored]:
@@ -146,23 +143,21 @@ class Store:
         keys: dict[str, RepresentationKey] = {}
         for root in self.folders:
             for folder in sorted((root / "results" / fingerprint).glob("*/")):
-                batch = next(filter(None, map(self._read_checked, sorted(folder.glob("*.json")))), None)
+                batch = next(filter(None, map(self.read_checked, sorted(folder.glob("*.json")))), None)
                 if batch:
                     keys[folder.name] = RepresentationKey(**batch["representation"])
         return sorted(keys.values(), key=lambda key: (key.probe, key.policy))
 
     def _batch(self, path: Path, representation: RepresentationKey) -> dict[str, Stored]:
-        batch = self._read_checked(path)
+        batch = self.read_checked(path)
         if batch is None:
             return {}
         curves: dict[str, np.ndarray] = {}
         if batch["curves"]:
-            beside = path.with_suffix(".safetensors")
-            content = beside.read_bytes() if beside.exists() else b""
-            if hashlib.sha256(content).hexdigest() != batch["curves"]:
-                self._set_aside(path)
+            beside = self.tensors(path, batch["curves"])
+            if beside is None:
                 return {}
-            curves = load_tensors(content)
+            curves = beside
         stored = [_stored(record, representation, curves) for record in batch["records"]]
         return {item.key.digest: item for item in stored}
 
@@ -170,21 +165,18 @@ class Store:
 
     def put_matrix(self, key: MatrixKey, matrix: PairMatrix) -> None:
         tensors = {"values": matrix.values} | ({} if matrix.chance is None else {"chance": matrix.chance})
-        path = self.root / "matrices" / f"{key.digest}.safetensors"
-        sha = _write(path, save_tensors(tensors))
-        _write(path.with_suffix(".json"), _checked({"key": asdict(key), "reasons": matrix.reasons, "sha256": sha}))
+        path = self.root / "matrices" / f"{key.digest}.json"
+        sha = self.put_tensors(path, tensors)
+        write(path, checked({"key": asdict(key), "reasons": matrix.reasons, "sha256": sha}))
 
     def get_matrix(self, key: MatrixKey) -> PairMatrix | None:
         for root in self.folders:
             path = root / "matrices" / f"{key.digest}.json"
-            meta = self._read_checked(path)
+            meta = self.read_checked(path)
             if meta is not None:
-                beside = path.with_suffix(".safetensors")
-                content = beside.read_bytes() if beside.exists() else b""
-                if hashlib.sha256(content).hexdigest() != meta["sha256"]:
-                    self._set_aside(path)
+                tensors = self.tensors(path, meta["sha256"])
+                if tensors is None:
                     continue
-                tensors = load_tensors(content)
                 return PairMatrix(values=tensors["values"], chance=tensors.get("chance"),
                                   reasons=tuple(meta["reasons"]))
         return None
@@ -194,72 +186,25 @@ class Store:
     def remember_run(self, name: str, source: str, checkpoints: Sequence[Checkpoint] | None = None) -> None:
         """Keep a run in the list: where it is, and for one that is not a folder, its checkpoints."""
         known = {} if checkpoints is None else {"checkpoints": [asdict(checkpoint) for checkpoint in checkpoints]}
-        _write(self.root / "runs" / f"{name}.json", _checked({"name": name, "source": source, **known}))
+        write(self.root / "runs" / f"{name}.json", checked({"name": name, "source": source, **known}))
 
     def forget_run(self, name: str) -> None:
         (self.root / "runs" / f"{name}.json").unlink(missing_ok=True)
 
     def remembered_runs(self) -> dict[str, str]:
         """Source of each remembered run, by name."""
-        read = [self._read_checked(path) for path in sorted((self.root / "runs").glob("*.json"))]
+        read = [self.read_checked(path) for path in sorted((self.root / "runs").glob("*.json"))]
         return {run["name"]: run["source"] for run in read if run}
 
     def remembered_checkpoints(self, name: str) -> tuple[Checkpoint, ...] | None:
         """The checkpoints kept with a run, or None when its folder says what they are."""
-        run = self._read_checked(self.root / "runs" / f"{name}.json") or {}
+        run = self.read_checked(self.root / "runs" / f"{name}.json") or {}
         return tuple(Checkpoint(**checkpoint) for checkpoint in run["checkpoints"]) if "checkpoints" in run else None
 
     @property
     def downloads(self) -> Path:
         """Where fetched weights lie while they are needed."""
         return self.root / "downloads"
-
-    # --- files ---
-
-    def _read_checked(self, path: Path) -> dict[str, Any] | None:
-        try:
-            text = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        head, _, body = text.partition(b"\n")
-        if head != hashlib.sha256(body).hexdigest().encode():
-            self._set_aside(path)
-            return None
-        return json.loads(body)
-
-    def _set_aside(self, path: Path) -> None:
-        """Move a damaged file (or folder) out of the way so that it is recomputed, and say so."""
-        if not path.is_relative_to(self.root):
-            warnings.warn(f"{path} is damaged and ignored; restore it with: git checkout -- {path}", stacklevel=3)
-            return
-        target = self.root / "damaged" / f"{uuid.uuid4().hex}-{path.name}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            (path if path.name != "meta.json" else path.parent).rename(target)
-        except FileNotFoundError:
-            return  # another process set it aside first
-        warnings.warn(f"{path} was damaged; it is now {target} and its contents will be computed again", stacklevel=3)
-
-
-def _write(path: Path, content: bytes) -> str:
-    """Atomic write; returns the sha256 of the content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _checked(value: dict[str, Any]) -> bytes:
-    """JSON with its own sha256 on the first line."""
-    body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
 def _record(stored: Stored) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from typing import Any
 PROJECT = Path(__file__).parents[2]
 STARTING_S = 60.0
 
+_workers: dict[int, subprocess.Popen] = {}  # children of this process, so that they can be reaped
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -59,7 +61,8 @@ def start(jobs: Path, argv: list[str], title: str) -> Job:
             [sys.executable, "-m", "analysis", *argv, "--status", str(folder / "status.json")], cwd=PROJECT,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             env=os.environ | {"OMP_NUM_THREADS": threads, "EXPLORER_NICE": "10"})
-    write_json(folder / "pid.json", {"pid": worker.pid})
+    write_json(folder / "pid.json", {"pid": worker.pid, "born": _born(worker.pid)})
+    _workers[worker.pid] = worker
     return read(folder)
 
 
@@ -67,7 +70,7 @@ def read(folder: Path) -> Job:
     spec = _read_json(folder / "spec.json")
     status = _read_json(folder / "status.json")
     state = status.get("state", "running")
-    if state == "running" and not _alive(_read_json(folder / "pid.json").get("pid"), spec.get("started", 0.0)):
+    if state == "running" and not _alive(folder, spec.get("started", 0.0)):
         state = _read_json(folder / "status.json").get("state", "interrupted")
         state = "interrupted" if state == "running" else state
     return Job(id=folder.name, folder=folder, title=spec.get("title", folder.name), argv=tuple(spec.get("argv", ())),
@@ -82,6 +85,7 @@ def listed(jobs: Path) -> list[Job]:
 
 def cancel(job: Job, patience_s: float = 1.0) -> None:
     """Stop the worker and all it started: politely, then for certain. What it finished stays in the store."""
+    job = read(job.folder)  # it may have ended since the caller looked
     pid = _read_json(job.folder / "pid.json").get("pid")
     if job.active and pid:
         for send in (signal.SIGTERM, signal.SIGKILL):
@@ -90,7 +94,7 @@ def cancel(job: Job, patience_s: float = 1.0) -> None:
             except ProcessLookupError:
                 break
             until = time.time() + patience_s
-            while _alive(pid, job.started) and time.time() < until:
+            while _alive(job.folder, job.started) and time.time() < until:
                 time.sleep(0.05)
         write_json(job.folder / "status.json", {"state": "cancelled", "done": job.done, "total": job.total,
                                                 "message": "cancelled; finished checkpoints are kept"})
@@ -115,16 +119,28 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _alive(pid: int | None, started: float) -> bool:
-    if pid is None:  # between the folder and its pid file
+def _alive(folder: Path, started: float) -> bool:
+    """Whether the worker of a job still runs: its process is there, is the one that was started, and has not ended."""
+    known = _read_json(folder / "pid.json")
+    if "pid" not in known:  # between the folder and its pid file
         return time.time() - started < STARTING_S
+    if known["pid"] in _workers and _workers[known["pid"]].poll() is not None:
+        return False
+    if Path("/proc/self/stat").exists():
+        return known.get("born") is not None and _born(known["pid"]) == known["born"]
     try:
-        if os.waitpid(pid, os.WNOHANG) != (0, 0):
-            return False  # a child of this process that has ended
-    except ChildProcessError:
-        pass
-    try:
-        os.kill(pid, 0)
+        os.kill(known["pid"], 0)
     except ProcessLookupError:
         return False
-    return "analysis" in (Path(f"/proc/{pid}/cmdline").read_text() if Path(f"/proc/{pid}").exists() else "analysis")
+    except PermissionError:  # another user's process has the number now
+        return False
+    return True
+
+
+def _born(pid: int) -> str | None:
+    """When a process was started, in the system's own ticks; None when it is gone or has ended unreaped."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]

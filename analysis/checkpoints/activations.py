@@ -1,0 +1,132 @@
+"""Rows that a person brings instead of a model: an array n x d for each site, from any network, animal or simulation.
+
+.npy           one array, the site `final`
+.npz           an array for each site under its name; `ids` and `documents` name the rows, `label...` describe them
+.safetensors   the same arrays; ids and documents as JSON lists in its metadata
+"""
+
+import json
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from analysis.checkpoints.headers import read_header
+from analysis.checkpoints.preflight import FLOATS, memory_limit
+from analysis.errors import ExplorerError
+from analysis.keys import site_order
+from analysis.moments import Moments
+from analysis.store import Representation
+
+PREFIX = "rows:"
+SUFFIXES = (".npy", ".npz", ".safetensors")
+NAMES = ("ids", "documents")
+MOST_SITES, MOST_ARRAYS, MIN_ROWS = 1_000, 4_000, 4
+LONGEST_SITE = 80
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def read_rows(path: Path) -> Representation:
+    """Rows, ids and documents of one file. Raises ExplorerError naming the array that cannot be used."""
+    arrays = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}[path.suffix](path)
+    names = {name: arrays.pop(name) for name in NAMES if name in arrays}
+    sites = {name: array for name, array in arrays.items() if not name.startswith("label")}
+    rows = {name: _checked(path, name, sites[name]) for name in sorted(sites, key=site_order)}
+    if not rows or len(rows) > MOST_SITES:
+        raise ExplorerError(f"{path.name} holds {len(rows)} arrays of rows; give between 1 and {MOST_SITES}, one "
+                            "n x d array for each site.")
+    lengths = {len(array) for array in rows.values()}
+    if len(lengths) > 1 or min(lengths) < MIN_ROWS:
+        raise ExplorerError(f"{path.name}: the sites have {', '.join(map(str, sorted(lengths)))} rows; every site "
+                            f"needs the same rows, at least {MIN_ROWS}.")
+    n = lengths.pop()
+    ids = _names(path, "ids", names.get("ids"), n) or tuple(map(str, range(n)))
+    if len(set(ids)) != n:
+        raise ExplorerError(f"{path.name}: {n - len(set(ids))} of the ids stand more than once; ids must be unique.")
+    documents = _names(path, "documents", names.get("documents"), n) or ids
+    facts = {"texts": n, "texts_cut": 0, "tokens": None, "loss": None, "loss_tokens": 0, "sites": list(rows)}
+    return Representation(rows=rows, moments={site: Moments.of(x) for site, x in rows.items()}, row_ids=ids,
+                          document_ids=documents, facts=facts)
+
+
+def _checked(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    if len(name) > LONGEST_SITE or not name.isprintable():
+        raise ExplorerError(f"{path.name}: {name[:40]!r} is no name for a site; give {LONGEST_SITE} letters "
+                            "or fewer.")
+    if array.ndim != 2 or array.shape[1] < 1:
+        raise ExplorerError(f"{path.name}: array {name!r} has shape {list(array.shape)} and n x d is needed; reshape "
+                            "it so that every row is one stimulus or token.")
+    if array.dtype.kind not in "fiu":
+        raise ExplorerError(f"{path.name}: array {name!r} holds {array.dtype} values and numbers are needed.")
+    rows = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(rows).all():
+        raise ExplorerError(f"{path.name}: array {name!r} has NaN or infinite values (or values beyond float32) in "
+                            f"{int((~np.isfinite(rows)).any(axis=1).sum())} row(s); leave these rows out.")
+    return rows
+
+
+def _names(path: Path, what: str, values: Any, n: int) -> tuple[str, ...] | None:
+    if values is None:
+        return None
+    found = np.asarray(values).ravel()
+    if len(found) != n:
+        raise ExplorerError(f"{path.name}: there are {len(found)} {what} and {n} rows; give one for each row.")
+    return tuple(str(value) for value in found.tolist())
+
+
+def _npy(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as handle:
+        return {"final": _array(handle, path.stat().st_size, path.name)}
+
+
+def _npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            members = packed.infolist()
+            unpacked = sum(info.file_size for info in members)
+            if len(members) > MOST_ARRAYS or unpacked > memory_limit() / 3:
+                raise ExplorerError(f"{path.name} unpacks to {unpacked / 1e9:.1f} GB in {len(members)} arrays, more "
+                                    "than this machine should hold; give fewer rows.")
+            found = {}
+            for info in members:
+                with packed.open(info) as handle:
+                    found[info.filename.removesuffix(".npy")] = _array(handle, info.file_size, path.name)
+            return found
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ExplorerError(f"{path.name} is damaged ({error}); save it again with numpy.savez.") from error
+
+
+def _array(handle: IO[bytes], size: int, name: str) -> np.ndarray:
+    """One array in the .npy format, of exactly as many bytes as there are; never a pickle."""
+    try:
+        read_header_of = HEADERS[np.lib.format.read_magic(handle)]
+        shape, by_columns, dtype = read_header_of(handle)
+        count = math.prod(shape)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects, which would have to be unpickled")
+        if count * dtype.itemsize > size:
+            raise ValueError(f"it claims {count * dtype.itemsize} bytes and holds at most {size}")
+        content = handle.read(count * dtype.itemsize)
+        return np.frombuffer(content, dtype=dtype, count=count).reshape(shape, order="F" if by_columns else "C")
+    except (ValueError, KeyError, EOFError, SyntaxError, OverflowError, RecursionError) as error:
+        raise ExplorerError(f"{name} cannot be read as an array: {str(error)[:120]}. Save numbers (and strings for "
+                            "ids) with numpy.save or numpy.savez.") from error
+
+
+def _safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import safe_open
+    from safetensors.numpy import load_file
+    tensors = read_header(path)
+    other = [tensor for tensor in tensors if tensor.dtype not in FLOATS - {"BF16"}]
+    if other:
+        raise ExplorerError(f"{path.name}: array {other[0].name!r} holds {other[0].dtype} values; save float32.")
+    with safe_open(path, framework="numpy") as handle:
+        metadata = handle.metadata() or {}
+    try:
+        names = {name: np.array(json.loads(metadata[name]), dtype=str) for name in NAMES if name in metadata}
+        return load_file(path) | names
+    except ValueError as error:
+        raise ExplorerError(f"{path.name}: ids and documents in its metadata must be JSON lists ({error}).") from error

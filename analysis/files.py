@@ -1,0 +1,96 @@
+"""Checked, atomic files: JSON with its own sha256 on the first line, arrays under names that hold theirs.
+
+Files are written under a temporary name, flushed to disk and renamed, so a reader or a second writer never sees half of
+one. A file whose checksum disagrees is set aside, reported once and treated as absent.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+
+class CheckedFiles:
+    """Reads and writes below `root`; other folders may be read, and are never changed."""
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root)
+
+    def put_tensors(self, path: Path, tensors: dict[str, np.ndarray]) -> str:
+        """Write the arrays that belong to a JSON file, under a name that holds their checksum: two writers whose last
+        bits differ never mix. The JSON file is written after them."""
+        content = packed(tensors)
+        sha = hashlib.sha256(content).hexdigest()
+        write(_beside(path, sha), content)
+        return sha
+
+    def tensors(self, path: Path, sha: str) -> dict[str, np.ndarray] | None:
+        """The arrays that belong to a JSON file, or None when they are damaged; then the JSON file goes too."""
+        beside = _beside(path, sha)
+        content = beside.read_bytes() if beside.exists() else b""
+        if hashlib.sha256(content).hexdigest() == sha:
+            return load_tensors(content)
+        self.set_aside(beside)
+        if path.is_relative_to(self.root):
+            path.unlink(missing_ok=True)
+        return None
+
+    def read_checked(self, path: Path) -> dict[str, Any] | None:
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        head, _, body = text.partition(b"\n")
+        if head != hashlib.sha256(body).hexdigest().encode():
+            self.set_aside(path)
+            return None
+        return json.loads(body)
+
+    def set_aside(self, path: Path) -> None:
+        """Move a damaged file (or folder) out of the way so that it is recomputed, and say so."""
+        if not path.is_relative_to(self.root):
+            warnings.warn(f"{path} is damaged and ignored; restore it with: git checkout -- {path}", stacklevel=3)
+            return
+        target = self.root / "damaged" / f"{uuid.uuid4().hex}-{path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (path if path.name != "meta.json" else path.parent).rename(target)
+        except FileNotFoundError:
+            return  # another process set it aside first
+        warnings.warn(f"{path} was damaged; it is now {target} and its contents will be computed again", stacklevel=3)
+
+
+def _beside(path: Path, sha: str) -> Path:
+    return path.with_name(f"{path.stem}.{sha[:16]}.safetensors")
+
+
+def packed(tensors: dict[str, np.ndarray]) -> bytes:
+    return save_tensors({name: np.ascontiguousarray(array) for name, array in tensors.items()})  # it ignores strides
+
+
+def write(path: Path, content: bytes) -> str:
+    """Atomic write; returns the sha256 of the content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return hashlib.sha256(content).hexdigest()
+
+
+def checked(value: dict[str, Any]) -> bytes:
+    """JSON with its own sha256 on the first line."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
