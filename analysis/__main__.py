@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from analysis import commands
 from analysis.checkpoints.preflight import MEMORY_VARIABLE
@@ -21,7 +22,11 @@ from analysis.status import Status
 from analysis.store import Store
 
 PICK = "which revisions: all, every-K, log-N (log-spaced), A..B (steps), or names with commas"
+STOPPED = "stopped; finished checkpoints are kept, and the same command goes on from there"
 PROJECT = Path(__file__).parents[1]
+
+
+_asked_to_stop: list[int] = []
 
 
 def open_store() -> Store:
@@ -39,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments.command(arguments, open_store(), status)
     except KeyboardInterrupt:
-        status.end("cancelled", "stopped; finished checkpoints are kept, and the same command goes on from there")
+        status.end("cancelled", STOPPED)
         return 130
     except BrokenPipeError:  # the reader has seen enough, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
         status.end("failed", str(error))
         return 2
     except Exception as error:
+        if _asked_to_stop:  # a library may turn the interrupt into an error of its own
+            status.end("cancelled", STOPPED)
+            return 130
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
             status.end("failed", f"the memory this worker may use ran out; use fewer or shorter texts, or set "
                                  f"{MEMORY_VARIABLE} if more is free")
@@ -59,11 +67,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    _asked_to_stop.append(number)
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}. See: {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m analysis", description=(__doc__ or "").splitlines()[0])
+    parser = _Parser(prog="python -m analysis", description=(__doc__ or "").splitlines()[0])
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[..., None]) -> argparse.ArgumentParser:

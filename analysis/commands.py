@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from analysis.checkpoints import hub
 from analysis.checkpoints.preflight import as_json, examine
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT, load_probe
-from analysis.keys import Policy, Run
+from analysis.keys import Policy, Run, site_order
 from analysis.measure import Measure
 from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
 from analysis.status import Status
@@ -19,7 +20,9 @@ from analysis.store import Store
 
 def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """Compute measures for every checkpoint of some runs; what is stored already is not computed again."""
-    runs = [find_run(store, name) for name in arguments.run]
+    runs: list[Run] = []
+    for name in arguments.run:
+        runs.append(find_run(store, name, [run.name for run in runs]))
     measures = [registry.get(name) for name in arguments.measure or registry.all_measures()]
     settings = _settings(arguments.set, measures)
     done = 0
@@ -61,6 +64,11 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     probe = load_probe(arguments.probe).identity if arguments.probe else None
     policy = str(Policy.parse(arguments.policy)) if arguments.policy else None
     found = compute.records(store, run, probe=probe, policy=policy, measure=arguments.measure, site=arguments.site)
+    if arguments.site and not found:
+        sites = {record["site"] for record in compute.records(store, run, probe=probe, policy=policy)}
+        if sites and arguments.site not in sites:
+            raise ExplorerError(f"{run.name} has nothing at the site {arguments.site!r}; it has "
+                                f"{', '.join(sorted(sites, key=site_order))}.")
     if arguments.json:
         print(json.dumps(found))
     elif not found:
@@ -97,10 +105,11 @@ def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None
     names = [[f"{c.revision} {site}" for c, site in items] for items in (rows, columns)]
     if arguments.json:
         values = [[None if v != v else v for v in row] for row in result.values.tolist()]
-        chance = None if result.chance is None else result.chance.tolist()
+        chance = None if result.chance is None else [[None if v != v else v for v in row] for row in
+                                                     result.chance.tolist()]
         print(json.dumps({"measure": measure.name, "rows": names[0], "columns": names[1], "values": values,
                           "chance": chance, "undefined": result.reasons, "runs": [run_a.name, run_b.name],
-                          "protocol": {"probe": protocol.probe.identity, "policy": str(protocol.policy)}}))
+                          "protocol": {"probe": protocol.probe.identity, "policy": protocol.rows}}))
         return
     for name, row in zip(names[0], result.values, strict=True):
         print(f"{name:>22}  " + " ".join(f"{value:7.4f}" for value in row))
@@ -190,11 +199,12 @@ def _default_pairs(store: Store, runs: list[Run], protocol: compute.Protocol, me
     chosen = []
     for measure in (m for m in measures if m.arity == 2):
         for a, b in pairs:
-            sites = [(store.representation_facts(protocol.key(run.checkpoints[-1])) or {})["sites"] for run in (a, b)]
+            sites = [compute.sites_of(store, run.checkpoints[-1], protocol) for run in (a, b)]
             chosen.append((views.layers(a.checkpoints[-1], sites[0]), views.layers(b.checkpoints[-1], sites[1]),
                            measure))
             if len(a.checkpoints) > 1 and len(b.checkpoints) > 1:
-                chosen.append((views.steps(a, "final"), views.steps(b, "final"), measure))
+                last = [max(names, key=site_order) for names in sites]
+                chosen.append((views.steps(a, last[0]), views.steps(b, last[1]), measure))
     return chosen
 
 
@@ -204,9 +214,10 @@ def _settings(given: list[str] | None, measures: list[Measure]) -> compute.Setti
     for pair in given or []:
         name, _, value = pair.partition("=")
         owners = [m for m in measures if any(param.name == name for param in m.params)]
-        if not owners or not value.lstrip("-").isdigit():
+        if not owners or not re.fullmatch(r"-?[0-9]{1,12}", value):
             raise ExplorerError(f"--set {pair}: give NAME=WHOLE-NUMBER for a parameter of a chosen measure, such as "
                                 "last_rank=100; `python -m analysis measures` lists the measures.")
         for owner in owners:
             settings.setdefault(owner.name, {})[name] = int(value)
+            owner.settings(settings[owner.name])  # out of range is refused here, before any work
     return settings

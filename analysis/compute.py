@@ -3,8 +3,8 @@
 Reading never computes; `sweep` and `compare` compute what is missing, in a worker process.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,31 +13,15 @@ from analysis import registry
 from analysis.checkpoints.fetching import Fetching
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
-from analysis.extraction.probes import Probe
-from analysis.keys import Checkpoint, MatrixKey, Policy, RepresentationKey, ResultKey, Run, site_order
+from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
 from analysis.measures.spectrum_decay import decay_line
-from analysis.outliers import outlier_signature
+from analysis.representations import Protocol, Report, ensure, fetching_for, silent
 from analysis.results import Curve, FittedSpectrum, PairMatrix, Panel, Scalar
 from analysis.store import Representation, Store, Stored
 
-Report = Callable[[float, float, str], None]
 Settings = dict[str, dict[str, int]]
 PROBE_LOSS = "loss on the probe (nats/token)"
-
-
-def _silent(done: float, total: float, message: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What every number of one comparison shares: the texts and which of their tokens become rows."""
-
-    probe: Probe
-    policy: Policy
-
-    def key(self, checkpoint: Checkpoint) -> RepresentationKey:
-        return RepresentationKey(checkpoint.fingerprint, self.probe.identity, str(self.policy))
 
 
 # --- reading ---
@@ -139,11 +123,11 @@ def missing(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Seq
 
 
 def sweep(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
-          settings: Settings | None = None, report: Report = _silent) -> int:
+          settings: Settings | None = None, report: Report = silent) -> int:
     """Compute what is missing of these measures for every checkpoint; returns how many checkpoints needed work."""
     checkpoints = [checkpoint for run in runs for checkpoint in run.checkpoints]
     worked = 0
-    with _fetching(store, checkpoints, protocol) as fetching:
+    with fetching_for(store, checkpoints, protocol) as fetching:
         for number, checkpoint in enumerate(checkpoints):
             title = f"{checkpoint.run} {checkpoint.revision}"
             report(number, len(checkpoints), title)
@@ -170,35 +154,9 @@ def _measure(store: Store, checkpoint: Checkpoint, protocol: Protocol, measures:
         store.put_results(results)
 
 
-def ensure(store: Store, checkpoint: Checkpoint, protocol: Protocol, report: Report = _silent,
-           fetching: Fetching | None = None) -> Representation:
-    """The representation of a checkpoint, extracted and stored when it is not there yet."""
-    key = protocol.key(checkpoint)
-    stored = store.get_representation(key)
-    if stored is None:
-        from analysis.checkpoints.load import load  # torch is loaded only when weights are needed
-        from analysis.extraction.forward import extract
-        with (fetching or _fetching(store, [checkpoint], protocol)).at(checkpoint, report) as folder:
-            report(0, 1, "loading weights")
-            extracted = extract(load(folder), protocol.probe, protocol.policy,
-                                lambda done, total: report(done, total, f"forward pass, text {done} of {total}"))
-        facts: dict[str, Any] = {"outliers": {site: outlier_signature(rows) for site, rows in extracted.rows.items()}}
-        if checkpoint.source:
-            facts["source"] = checkpoint.source
-        stored = replace(extracted, facts={**extracted.facts, **facts})
-        store.put_representation(key, stored)
-    return stored
-
-
-def _fetching(store: Store, checkpoints: Sequence[Checkpoint], protocol: Protocol) -> Fetching:
-    """Folders for those checkpoints that a forward pass is still needed of."""
-    needed = [c for c in checkpoints if store.representation_facts(protocol.key(c)) is None]
-    return Fetching(store.downloads, needed)
-
-
 def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
             measure: Measure, protocol: Protocol, params: dict[str, int] | None = None,
-            report: Report = _silent) -> PairMatrix:
+            report: Report = silent) -> PairMatrix:
     """A pair measure between every row item and every column item, computed unless stored."""
     key = _matrix_key(rows, columns, measure, protocol, params)
     stored = store.get_matrix(key)
@@ -208,7 +166,7 @@ def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Seque
     checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in items))
     arrays: dict[tuple[Checkpoint, str], np.ndarray] = {}
     ids: tuple[str, ...] = ()
-    with _fetching(store, checkpoints, protocol) as fetching:
+    with fetching_for(store, checkpoints, protocol) as fetching:
         for number, checkpoint in enumerate(checkpoints):
             report(number, len(checkpoints) + 1, f"{checkpoint.run} {checkpoint.revision}")
             representation = ensure(store, checkpoint, protocol, fetching=fetching)

@@ -29,7 +29,7 @@ def table_csv(records: Sequence[dict[str, Any]]) -> bytes:
     """Flat records as CSV; nested values become JSON, and text that a spreadsheet would run as a formula is quoted."""
     handle = io.StringIO()
     if records:
-        writer = csv.DictWriter(handle, fieldnames=list(records[0]), lineterminator="\n")
+        writer = csv.DictWriter(handle, fieldnames=list(records[0]), lineterminator="\r\n")
         writer.writeheader()
         writer.writerows({name: _cell(value) for name, value in record.items()} for record in records)
     return handle.getvalue().encode()
@@ -47,7 +47,8 @@ def matrix_records(matrix: PairMatrix, rows: Sequence[dict[str, Any]], columns: 
 def manifest(records: Sequence[dict[str, Any]], title: str, caption: str) -> bytes:
     """What the figure was made from: checkpoint fingerprints, protocols, and the versions of what computed it."""
     prints = {value for record in records for name, value in record.items() if name.startswith("fingerprint")}
-    protocols = {json.dumps(record["protocol"], sort_keys=True) for record in records if "protocol" in record}
+    protocols = {json.dumps(value, sort_keys=True) for record in records for name, value in record.items()
+                 if name.startswith("protocol")}
     return json.dumps({
         "title": title, "caption": caption, "fingerprints": sorted(prints),
         "protocols": [json.loads(protocol) for protocol in sorted(protocols)],

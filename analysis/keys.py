@@ -133,8 +133,10 @@ class MatrixKey:
         return digest(asdict(self))
 
 
-def site_order(site: str) -> tuple[int, int]:
-    """Sorts sites from the input of the network to its output."""
-    if site.startswith("block "):
-        return 1, int(site.removeprefix("block "))
-    return (0, 0) if site == "embedding" else (2, 0)
+def site_order(site: str) -> tuple[int, int, str]:
+    """Sorts sites from the input of the network to its output; names that a person gave come after, 2 before 10."""
+    if match := re.fullmatch(r"block (\d{1,9})", site):
+        return 1, int(match[1]), ""
+    if site in ("embedding", "final"):
+        return (0 if site == "embedding" else 2), 0, ""
+    return 3, 0, re.sub(r"\d+", lambda number: number[0].zfill(9), site)

@@ -1,7 +1,7 @@
 """Which runs there are: the bundled demo, and the folders and repositories a person has opened."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +26,8 @@ def known_runs(store: Store) -> tuple[list[Run], list[str]]:
     return runs, problems
 
 
-def find_run(store: Store, name: str) -> Run:
-    """A run by its name, or by the path of its folder; a folder is remembered under its own name."""
+def find_run(store: Store, name: str, taken: Sequence[str] = ()) -> Run:
+    """A run by its name, the path of its folder or file, or hub:REPOSITORY. A new one gets a name that is not taken."""
     sources = _sources(store)
     if name in sources:
         return _open(store, name, sources[name])
@@ -36,14 +36,21 @@ def find_run(store: Store, name: str) -> Run:
         opened = [known for known, source in sources.items() if source == f"{hub.PREFIX}{repo}"]
         return _open(store, opened[0], sources[opened[0]]) if opened and not revision else \
             open_on_hub(store, repo, revision or DEFAULT_PICK)
-    if not Path(name).expanduser().is_dir():
-        raise ExplorerError(f"There is no run or folder {name}. Runs: {', '.join(sources) or 'none'}. Give one of "
-                            "these or the path of a folder.")
+    if not _exists(name):
+        raise ExplorerError(f"There is no run or folder {name[:200]}. Runs: {', '.join(sources) or 'none'}. Give one "
+                            "of these, the path of a folder, or hub:REPOSITORY.")
     run = open_run(name)
     if run.source in sources.values():
         known = next(known for known, source in sources.items() if source == run.source)
         return open_run(run.source, known)
-    return open_run(name, _free_name(run.name, sources))
+    return open_run(name, _free_name(run.name, {*sources, *taken}))
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a home that does not exist
+        return False
 
 
 def open_on_hub(store: Store, repo: str, how: str, name: str | None = None) -> Run:
@@ -94,7 +101,7 @@ def _open(store: Store, name: str, source: str) -> Run:
     return open_run(source, name) if checkpoints is None else Run(name, source, checkpoints)
 
 
-def _free_name(name: str, taken: dict[str, str]) -> str:
+def _free_name(name: str, taken: Collection[str]) -> str:
     """A name safe in a URL and a file name, not in use yet."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
     candidates = [plain, *(f"{plain}-{number}" for number in range(2, len(taken) + 3))]

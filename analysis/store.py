@@ -65,8 +65,8 @@ class Store(CheckedFiles):
         if final.exists():
             self.set_aside(final)
         folder = final.with_name(f".{key.digest}.{uuid.uuid4().hex}")
-        folder.mkdir(parents=True)
         try:
+            folder.mkdir(parents=True)
             moments = {f"{site}/{part}": getattr(m, part) for site, m in value.moments.items()
                        for part in ("mean", "scatter")}
             sums = {name: write(folder / name, packed(content))

@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis import compute, registry
 from analysis.compute import Protocol
+from analysis.extraction.probes import AS_GIVEN
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
 from analysis.store import Store
@@ -63,12 +64,18 @@ def item_records(items: Sequence[tuple[Checkpoint, str]], protocol: Protocol) ->
 def pair_caption(store: Store, items: Sequence[tuple[Checkpoint, str]], protocol: Protocol) -> str:
     """Rows, texts and token policy of a comparison."""
     facts = next((f for c, _ in items if (f := store.representation_facts(protocol.key(c)))), {"n": "?"})
-    return (f"n = {facts['n']} rows, matched by id. Probe {protocol.probe.identity}, rows: {protocol.policy}, "
-            "float32 forward pass. No interval yet.")
+    return f"n = {facts['n']} rows, matched by id. {spoken(protocol)} No interval yet."
 
 
 def described(protocol: Protocol) -> dict[str, str]:
-    return {"probe": protocol.probe.identity, "policy": str(protocol.policy), "dtype": "float32"}
+    return {"probe": protocol.probe.identity, "policy": protocol.rows, "dtype": "float32"}
+
+
+def spoken(protocol: Protocol) -> str:
+    """The protocol as a sentence of a caption."""
+    if protocol.probe.name == AS_GIVEN:
+        return "Rows as they came with the run, in float32."
+    return f"Probe {protocol.probe.identity}, rows: {protocol.policy}, float32 forward pass."
 
 
 def unfinished(store: Store, runs: Sequence[Run], protocol: Protocol) -> int:

@@ -10,9 +10,11 @@ st.markdown("Every measure of this app, from the same records that compute them.
             "because estimators of one quantity differ by more than most findings.")
 
 wanted = st.text_input("Find", placeholder="rank, alignment, decay ...", key="find", bind="query-params").lower()
-for measure in registry.all_measures().values():
-    if wanted and wanted not in f"{measure.name} {measure.label} {measure.summary} {measure.caveats}".lower():
-        continue
+found = [measure for measure in registry.all_measures().values()
+         if wanted in f"{measure.name} {measure.label} {measure.summary} {measure.caveats}".lower()]
+if not found:
+    st.info(f"No measure speaks of “{wanted}”. Clear the field to see them all.", icon=":material/search_off:")
+for measure in found:
     with st.container(border=True):
         st.markdown(f"#### {measure.label}\n`{measure.name}` · version {measure.version} · "
                     f"{'two representations' if measure.arity == 2 else 'one representation'}")

@@ -14,9 +14,10 @@ st.markdown("Each run is a ladder of checkpoints read on the same texts. A rise 
 chosen = selection.pick()
 store = workspace.store()
 measure = registry.get("rankme_covariance")
+site = (compute.sites(store, chosen.runs, chosen.protocol) or ["final"])[-1]
 records = [record for run in chosen.runs
            for record in compute.records(store, run, probe=chosen.protocol.probe.identity,
-                                         policy=str(chosen.protocol.policy), measure=measure.name, site="final")]
+                                         policy=chosen.protocol.rows, measure=measure.name, site=site)]
 facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
 
 below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(chosen.runs)[0])
@@ -31,13 +32,13 @@ if records:
     for column, row in zip(st.columns(len(rows)), rows, strict=True):
         with column:
             st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], delta_color="off",
-                      help=f"Final site; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
+                      help=f"Site {site}; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
             st.caption(row["sentence"])
     cards.figure(trajectory.build(records, below, measure, trajectory.Axis(), workspace.colours(), workspace.style()),
                  records, title="RankMe over training", caption=cards.caption(chosen, records, measure),
                  key="overview")
     cards.how_to_read(measure)
-    cards.warnings(chosen, facts, ["final"], outlier_warnings)
+    cards.warnings(chosen, facts, [site], outlier_warnings)
 
 st.subheader("What is loaded")
 st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,

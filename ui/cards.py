@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import export
+from analysis import export, summaries
 from analysis.measure import Measure
 from ui.selection import Selection
 
@@ -33,8 +33,7 @@ def caption(selection: Selection, records: Sequence[dict[str, Any]], measure: Me
     interval = ""
     if measure and any(record.get("low") is not None for record in records):
         interval = f" Band: 95 % interval of the estimate at this n, {measure.uncertainty}; bias is not in it."
-    return (f"{shown}. Probe {selection.protocol.probe.identity}, rows: {selection.protocol.policy}, float32 forward "
-            f"pass.{interval}")
+    return f"{shown}. {summaries.spoken(selection.protocol)}{interval}"
 
 
 def how_to_read(measure: Measure) -> None:

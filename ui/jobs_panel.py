@@ -29,10 +29,11 @@ def offer(argv: list[str], title: str, why: str) -> None:
 
 
 def draw() -> None:
-    """Recent jobs in the sidebar; while one is active the panel refreshes itself every second."""
+    """Recent jobs in the sidebar, below what the pages choose from; while one is active the panel refreshes itself."""
     jobs = job.listed(jobs_folder())[:RECENT]
     active = any(j.active for j in jobs)
     with st.sidebar:
+        st.session_state.pickers = st.container()
         if jobs:
             st.divider()
         st.fragment(_panel, run_every=1.0 if active else None)(active)

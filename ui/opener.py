@@ -26,5 +26,7 @@ def _open() -> None:
         return
     remember(store, run)
     st.session_state.runs = [run.name]
+    if run.default_probe:
+        st.session_state.probe = run.default_probe
     st.session_state.opened = (True, f"Opened {run.name}: {len(run.checkpoints)} checkpoint(s). It is now the chosen "
                                      "run; compute it with the button at the top of this page.")

@@ -24,5 +24,5 @@ def route() -> None:
         st.Page(HOME / "pages" / "measures.py", title="Measures", icon=":material/menu_book:",
                 help="What each number means, its equation, its source and its traps."),
     ])
+    jobs_panel.draw()  # before the page, which may stop early
     page.run()
-    jobs_panel.draw()

@@ -1,14 +1,15 @@
 """The selection every page shares - runs, probe, token policy - as widgets that live in the URL."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from analysis.compute import Protocol
 from analysis.errors import ExplorerError
-from analysis.extraction.probes import DEFAULT, built_in_probes, load_probe
+from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes, load_probe
 from analysis.keys import Policy, Run
-from ui import workspace
+from ui import opener, workspace
 
 POLICIES = ["last", "mean", "mean-keep-first", "every-8", "every-16", "every-32"]
 POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, or every k-th. Position 0 is "
@@ -19,39 +20,76 @@ POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its
 class Selection:
     runs: tuple[Run, ...]
     protocol: Protocol
+    probe: str  # as the command line takes it: a built-in name or a file
 
     @property
     def argv(self) -> list[str]:
         """The options that give the command line the same protocol."""
-        return ["--probe", self.protocol.probe.name, "--policy", str(self.protocol.policy)]
+        return ["--probe", self.probe, "--policy", str(self.protocol.policy)]
 
 
 def pick() -> Selection:
     """Draw the pickers in the sidebar and return what is chosen; stops the page with a next step when nothing is."""
     known = {run.name: run for run in workspace.runs()}
     if not known:
-        st.info("No run yet. Rebuild the demo with `make demo`, or open a folder of checkpoints on the overview page.",
+        st.info("No run yet. Rebuild the demo with `make demo`, or open a folder of checkpoints here:",
                 icon=":material/folder_open:")
+        opener.draw()
         st.stop()
-    with st.sidebar:
-        first = None if "runs" in st.session_state else _first_runs(known)
-        names = st.multiselect("Runs", list(known), default=first, key="runs", bind="query-params",
+    asked = [name for name in st.query_params.get_all("runs") if name in known]
+    if _arrived() or "runs" not in st.session_state:
+        st.session_state.runs = st.session_state.get("runs") or asked or _first_runs(known)
+    with st.session_state.get("pickers") or st.sidebar:
+        names = st.multiselect("Runs", list(known), key="runs", persist_state="session",
                                placeholder="Choose one or more runs", on_change=_follow_probe, args=(known,))
+        _to_url("runs", [] if names == _first_runs(known) else names)
         own = [known[name].default_probe or DEFAULT for name in names if name in known]
-        probes = list(dict.fromkeys([*own, DEFAULT, *built_in_probes()]))
-        probe = st.selectbox("Probe", probes, key="probe", bind="query-params",
-                             help="The texts that are read. Numbers on different probes are never drawn together.")
-        policy = st.selectbox("Rows", POLICIES, key="rows", bind="query-params", help=POLICY_HELP,
-                              format_func=_policy_words)
+        given = [probe == AS_GIVEN for probe in own]
+        probes = [AS_GIVEN] if any(given) else list(dict.fromkeys([*own, DEFAULT, *built_in_probes()]))
+        probe = _choose("Probe", probes, "probe", help="The texts that are read. Numbers on different probes are "
+                                                       "never drawn together.")
+        policy = "last" if any(given) else _choose("Rows", POLICIES, "rows", help=POLICY_HELP,
+                                                   format_func=_policy_words)
     chosen = [known[name] for name in names if name in known]
     if not chosen:
         st.info("Choose a run in the sidebar.", icon=":material/arrow_back:")
         st.stop()
+    if any(given) and not all(given):
+        st.error("Rows that came with a run and models that read texts cannot be drawn together: their rows are not "
+                 "the same. Choose runs of one kind in the sidebar.", icon=":material/block:")
+        st.stop()
     try:
-        return Selection(tuple(chosen), Protocol(load_probe(probe), Policy.parse(policy)))
+        return Selection(tuple(chosen), Protocol(load_probe(probe), Policy.parse(policy)), probe)
     except ExplorerError as error:
         st.error(str(error))
         st.stop()
+
+
+def _arrived() -> bool:
+    """Whether this is the first drawing of a page: Streamlit then needs to be told the value of a widget again."""
+    here = st.context.url
+    st.session_state.arrived = st.session_state.get("last_page") != here
+    st.session_state.last_page = here
+    return st.session_state.arrived
+
+
+def _choose(label: str, options: list[str], key: str, **how: Any) -> str:
+    """One of some options: what the session or else the URL says where it is among them, and else the first."""
+    asked = [st.session_state.get(key), st.query_params.get(key), options[0]]
+    if st.session_state.arrived or asked[0] not in options:
+        st.session_state[key] = next(value for value in asked if value in options)
+    chosen = st.selectbox(label, options, key=key, persist_state="session", **how)
+    _to_url(key, [] if chosen == options[0] else [chosen])
+    return chosen
+
+
+def _to_url(key: str, values: list[str]) -> None:
+    """Streamlit's own binding loses the URL on the first change of page, so the shared selection is written here."""
+    if st.query_params.get_all(key) != values:
+        if values:
+            st.query_params[key] = values
+        else:
+            del st.query_params[key]
 
 
 def _first_runs(known: dict[str, Run]) -> list[str]:

@@ -7,9 +7,11 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from analysis.checkpoints import activations
 from analysis.checkpoints.grammar import parse_revision
 from analysis.checkpoints.preflight import pickled_weights, weight_files
 from analysis.errors import ExplorerError
+from analysis.extraction.probes import AS_GIVEN
 from analysis.keys import Checkpoint, Run, digest
 
 ROOTS_VARIABLE = "EXPLORER_ROOTS"
@@ -25,21 +27,26 @@ def open_run(source: str | Path, name: str | None = None) -> Run:
     """
     folder = Path(source).expanduser().resolve()
     _check_allowed(folder)
+    if folder.is_file() and folder.suffix in activations.SUFFIXES:
+        return _rows_run(name or folder.stem, folder, [folder])
     if not folder.is_dir():
         raise ExplorerError(f"There is no folder {folder}. Give the path of a model folder (config.json, "
-                            "*.safetensors, tokenizer) or of a folder of step folders.")
+                            "*.safetensors, tokenizer), of a folder of step folders, or of a .npy or .npz file.")
     facts = _facts(folder)
     name = name or folder.name
     if (folder / "config.json").exists():
         members = [folder]
     else:
         members = [child for child in sorted(folder.iterdir()) if (child / "config.json").exists()]
+    rows = sorted(path for path in folder.iterdir() if path.suffix in activations.SUFFIXES and path.is_file())
+    if not members and rows:
+        return _rows_run(name, folder, rows)
     if not members:
         seen = ", ".join(sorted(child.name for child in folder.iterdir())[:6]) or "nothing"
         raise ExplorerError(f"{folder} holds no checkpoint: found {seen}; wanted config.json and *.safetensors there, "
                             "or in sub-folders such as step0, step1000. Save one with model.save_pretrained(folder).")
     checkpoints = [_checkpoint(name, member, facts.get("tokens_per_step")) for member in members]
-    checkpoints.sort(key=lambda checkpoint: (checkpoint.step is None, checkpoint.step or 0, checkpoint.revision))
+    checkpoints.sort(key=_place)
     return Run(name, str(folder), tuple(checkpoints), facts.get("probe"), facts.get("watch"), _log(folder))
 
 
@@ -47,6 +54,24 @@ def _checkpoint(run: str, folder: Path, tokens_per_step: int | None) -> Checkpoi
     revision = parse_revision(folder.name)
     tokens = revision.step * tokens_per_step if tokens_per_step and revision.step is not None else revision.tokens
     return Checkpoint(run, folder.name, revision.step, tokens, str(folder), fingerprint(folder))
+
+
+def _rows_run(name: str, source: Path, files: list[Path]) -> Run:
+    """Rows that somebody brought: one file is one checkpoint, and its name may say the step."""
+    checkpoints = []
+    for path in files:
+        _check_allowed(path)
+        revision = parse_revision(path.stem)
+        content = digest([("rows", _file_sum(str(path), path.stat().st_size, path.stat().st_mtime_ns))])
+        checkpoints.append(Checkpoint(name, path.stem, revision.step, revision.tokens, f"{activations.PREFIX}{path}",
+                                      content))
+    checkpoints.sort(key=_place)
+    facts, log = (_facts(source), _log(source)) if source.is_dir() else ({}, ())
+    return Run(name, str(source), tuple(checkpoints), AS_GIVEN, facts.get("watch"), log)
+
+
+def _place(checkpoint: Checkpoint) -> tuple[bool, int, str]:
+    return checkpoint.step is None, checkpoint.step or 0, checkpoint.revision
 
 
 def fingerprint(folder: Path) -> str:

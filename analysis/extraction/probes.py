@@ -12,6 +12,7 @@ from analysis.keys import digest
 
 BUILT_IN = Path(__file__).parents[2] / "demo" / "probes"
 DEFAULT = "sotu-held-out"
+AS_GIVEN = "as-given"  # the rows came with the run, so there is no text
 MAX_BYTES = 200_000_000
 
 
@@ -48,6 +49,8 @@ def load_probe(name: str | Path) -> Probe:
     """A built-in probe by name, or a file: .jsonl (optionally .xz) with `text` and, optionally, `id` and `document`; or
     .txt with one text a line. Raises ExplorerError naming the line that is wrong.
     """
+    if name == AS_GIVEN:
+        return Probe(AS_GIVEN, ())
     path = next((p for p in BUILT_IN.glob("*.jsonl*") if p.name.split(".")[0] == str(name)), Path(name))
     if not path.is_file():
         raise ExplorerError(f"There is no probe {name}: built in are {', '.join(built_in_probes())}; or give the path "
