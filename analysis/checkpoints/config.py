@@ -11,7 +11,8 @@ from typing import Any
 from analysis.errors import ExplorerError
 
 MOST_BYTES = 5_000_000
-MOST_BLOCKS = 1_000
+SHARES = ("partial_rotary_factor", "rotary_pct")
+MOST_BLOCKS, MOST_LABELS = 1_000, 100_000
 BLOCK_KEYS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers")
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "dim")
 LOADER_KEYS = frozenset({"trust_remote_code", "attn_implementation", "experts_implementation", "torch_dtype", "dtype",
@@ -46,10 +47,29 @@ def read_config(folder: Path) -> dict[str, Any]:
     if raw.get("quantization_config"):
         raise ExplorerError(f"{path} describes quantised weights. Rounded weights have another geometry; give the "
                             "checkpoint in float32, float16 or bfloat16.")
-    blocks = block_count(raw)
-    if blocks is not None and blocks > MOST_BLOCKS:
-        raise ExplorerError(f"{path} asks for {blocks} blocks and {MOST_BLOCKS} is the most that is read.")
-    return clean(raw)
+    settings = clean(raw)
+    for key, value in settings.items():
+        if largest(value) > MOST_BLOCKS and ("layer" in key or "attention_types" in key or key in BLOCK_KEYS):
+            raise ExplorerError(f"{path} asks for {largest(value)} blocks ({key}) and {MOST_BLOCKS} is the most that "
+                                "is read.")
+    shares = settings | _tables(settings.get("rope_parameters")) | _tables(settings.get("rope_scaling"))
+    for key, value in shares.items():
+        if key in SHARES and not (type(value) in (int, float) and 0 < value <= 1):
+            raise ExplorerError(f"{path} gives {str(value)[:40]} as {key}, which is a share between 0 and 1.")
+    if largest(settings.get("num_labels")) > MOST_LABELS:
+        raise ExplorerError(f"{path} asks for {settings['num_labels']} labels and {MOST_LABELS} is the most.")
+    return settings
+
+
+def _tables(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def largest(value: Any) -> int:
+    """The largest whole number in a setting, at any depth of lists."""
+    if isinstance(value, list):
+        return max(map(largest, value), default=0)
+    return value if type(value) is int else 0
 
 
 def clean(value: Any) -> Any:
@@ -73,6 +93,7 @@ def read_json(path: Path, advice: str, most_bytes: int = MOST_BYTES) -> dict[str
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
             raise ValueError("it is not a JSON object")
+        json.dumps(clean(value))  # what is too deep to be walked is found here
         return value
     except (OSError, ValueError, RecursionError) as error:
         raise ExplorerError(f"{path} cannot be used: {error}. {advice}") from error

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.checkpoints import hub
+from analysis.checkpoints.preflight import gigabytes
 from analysis.errors import ExplorerError
 from analysis.keys import Checkpoint
 
@@ -129,11 +130,7 @@ class _Download:
 
 def disk_budget() -> float:
     """Bytes that downloads may take at once."""
-    given = os.environ.get(BUDGET_VARIABLE)
-    try:
-        return float(given) * 1e9 if given else DEFAULT_BUDGET
-    except ValueError as error:
-        raise ExplorerError(f"{BUDGET_VARIABLE}={given} is not a number of gigabytes.") from error
+    return gigabytes(BUDGET_VARIABLE, DEFAULT_BUDGET)
 
 
 def _own_folder(downloads: Path, commit: str) -> Path:

@@ -2,12 +2,13 @@
 
 import csv
 import hashlib
-import json
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from analysis.checkpoints import activations
+from analysis.checkpoints.config import read_json
 from analysis.checkpoints.grammar import parse_revision
 from analysis.checkpoints.preflight import pickled_weights, weight_files
 from analysis.errors import ExplorerError
@@ -17,7 +18,9 @@ from analysis.keys import Checkpoint, Run, digest
 ROOTS_VARIABLE = "EXPLORER_ROOTS"
 FACTS = {"tokens_per_step": int, "probe": str, "watch": str}
 IDENTITY = ("config.json", "*.safetensors", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
-            "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_config.json", "preprocessor_config.json")
+            "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_config.json", "added_tokens.json",
+            "special_tokens_map.json", "preprocessor_config.json", "model.safetensors.index.json")
+LARGEST_NOTES = 50_000_000
 
 
 def open_run(source: str | Path, name: str | None = None) -> Run:
@@ -98,13 +101,8 @@ def _facts(folder: Path) -> dict:
     path = folder / "run.json"
     if not path.exists():
         return {}
-    try:
-        facts = json.loads(path.read_text())
-    except ValueError as error:
-        raise ExplorerError(f"{path} is not JSON ({error}); mend it or remove it.") from error
-    wrong = [name for name, kind in FACTS.items() if isinstance(facts, dict) and name in facts
-             and not isinstance(facts[name], kind)]
-    if wrong or not isinstance(facts, dict):
+    facts: Any = read_json(path, "Mend it or remove it.")
+    if any(name in facts and not isinstance(facts[name], kind) for name, kind in FACTS.items()):
         raise ExplorerError(f"{path} must be a JSON object whose tokens_per_step is a whole number and whose probe and "
                             "watch are texts; mend or remove it.")
     return facts
@@ -115,10 +113,12 @@ def _log(folder: Path) -> tuple[dict[str, float], ...]:
     path = folder / "log.csv"
     if not path.exists():
         return ()
+    if not path.is_file() or path.stat().st_size > LARGEST_NOTES:
+        raise ExplorerError(f"{path} is not a file of at most {LARGEST_NOTES // 10**6} MB; remove it.")
     with path.open(newline="") as handle:
         try:
             log = tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(handle))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, csv.Error) as error:
             raise ExplorerError(f"{path} has a value that is not a number ({error}); mend or remove it.") from error
     if log and "step" not in log[0]:
         raise ExplorerError(f"{path} has the columns {', '.join(log[0])} and none is named step; name it or remove it.")

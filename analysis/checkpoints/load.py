@@ -10,15 +10,18 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from analysis.checkpoints import preflight
-from analysis.checkpoints.config import clean, read_json
+from analysis.checkpoints.config import clean, read_config, read_json
 from analysis.errors import ExplorerError
 
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 LONGEST_CONTEXT = 512
 MAX_NAMED = 4
+MOST_BUFFERS = 1_000_000_000
+FUSED = ("moe", "mixtral")  # their experts are stored one by one and loaded as one
 NOT_FOR_A_TOKENIZER = ("chat_template", "auto_map")
 
 transformers.utils.logging.disable_progress_bar()
@@ -56,11 +59,14 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
             except Exception as error:  # whatever a stranger's files provoke inside transformers ends in a sentence
                 raise _unloadable(folder, architecture, error) from error
             _check_complete(folder, report)
+            _check_every_tensor(folder, weights, model)
             _check_finite(folder, model)
             tokenizer = _tokenizer(folder, staged)
     model.eval()
-    base = model.get_encoder() if getattr(config, "is_encoder_decoder", False) else model.base_model
-    return Loaded(model, base, tokenizer, config.num_hidden_layers, _context(config))
+    inner = model.base_model
+    is_pair = all(isinstance(getattr(inner, part, None), torch.nn.Module) for part in ("encoder", "decoder"))
+    return Loaded(model, model.get_encoder() if is_pair else inner, tokenizer, config.num_hidden_layers,
+                  _context(folder, config))
 
 
 @contextmanager
@@ -70,17 +76,17 @@ def _with_safetensors(folder: Path) -> Iterator[Path]:
     if pickled is None:
         yield folder
         return
-    try:
-        tensors = torch.load(pickled, map_location="cpu", weights_only=True)
-        if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
-            raise ValueError("it does not hold a dictionary of tensors")
-    except Exception as error:
-        raise ExplorerError(f"{pickled} cannot be read as tensors alone: {_first_line(error)} Convert it with "
-                            "model.save_pretrained(folder) where you trust it.") from error
+    read_config(folder)
     with tempfile.TemporaryDirectory(prefix="explorer-") as name:
         copy = Path(name)
-        save_file({key: value.contiguous().clone() for key, value in tensors.items()}, copy / "model.safetensors",
-                  metadata={"format": "pt"})
+        try:
+            tensors = torch.load(pickled, map_location="cpu", weights_only=True)
+            _check_pickle(tensors, pickled.stat().st_size)
+            save_file({key: value.contiguous().clone() for key, value in tensors.items()}, copy / "model.safetensors",
+                      metadata={"format": "pt"})
+        except Exception as error:
+            raise ExplorerError(f"{pickled} cannot be read as tensors alone: {_first_line(error)} Convert it with "
+                                "model.save_pretrained(folder) where you trust it.") from error
         del tensors
         for path in folder.iterdir():
             if path.suffix in (".json", ".txt", ".model"):
@@ -88,12 +94,25 @@ def _with_safetensors(folder: Path) -> Iterator[Path]:
         yield copy
 
 
+def _check_pickle(tensors: Any, size: int) -> None:
+    """A dictionary of plain tensors that takes no more than the file does: a tensor may claim to repeat one value."""
+    if not isinstance(tensors, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor)
+                                                for key, value in tensors.items()):
+        raise ValueError("it does not hold a dictionary of tensors")
+    if any(value.layout != torch.strided or value.is_meta or key == "__metadata__" for key, value in tensors.items()):
+        raise ValueError("it holds tensors that are not plain arrays")
+    distinct = {(value.data_ptr(), value.shape, value.stride()): value.numel() * value.element_size()
+                for value in tensors.values()}
+    if sum(distinct.values()) > 1.1 * size + 1_000_000:
+        raise ValueError(f"its tensors claim {sum(distinct.values()):,} bytes and the file holds {size:,}")
+
+
 @contextmanager
 def _staged(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
     """A folder that holds only what was checked: transformers never sees the stranger's own folder."""
     with tempfile.TemporaryDirectory(prefix="explorer-") as name:
         staged = Path(name)
-        (staged / "config.json").write_text(json.dumps(settings))
+        (staged / "config.json").write_text(json.dumps({"model_type": settings["model_type"]}))  # for the tokenizer
         index = folder / "model.safetensors.index.json"
         weights = preflight.weight_files(folder)
         if len(weights) > 1 and index.exists():
@@ -116,6 +135,8 @@ def _config(folder: Path, settings: dict[str, Any]) -> Any:
     try:
         kind = transformers.CONFIG_MAPPING[settings["model_type"]]
         own = {field.name for field in fields(kind)} | set(kind.attribute_map) | set(kind.sub_configs)
+        own |= {"rope_scaling"}
+        own -= {"is_encoder_decoder"}  # the class knows
         return kind(**{name: value for name, value in settings.items() if name in own or not hasattr(kind, name)})
     except Exception as error:
         raise ExplorerError(f"{folder}/config.json cannot be used: {_first_line(error)} Use the config.json that was "
@@ -124,8 +145,7 @@ def _config(folder: Path, settings: dict[str, Any]) -> Any:
 
 def _architecture(config: Any) -> Any:
     """The class the config names, where it is a model of transformers; else its base model."""
-    name = str((getattr(config, "architectures", None) or [""])[0])
-    named = getattr(transformers, name, None)
+    named = getattr(transformers, preflight.architecture({"architectures": config.architectures}) or "", None)
     is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
     return named if is_model else transformers.MODEL_MAPPING[type(config)]
 
@@ -138,10 +158,11 @@ def _check_size(folder: Path, architecture: Any, config: Any, weights: Path) -> 
     except Exception as error:
         raise _unloadable(folder, architecture, error) from error
     wanted = sum(parameter.numel() for parameter in model.parameters())
+    around = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
     found = sum(tensor.count for tensor in preflight.headers(weights))
-    if wanted > 1.5 * found + 1_000_000:
-        raise ExplorerError(f"{folder}: config.json describes {wanted:,} parameters and the weights hold {found:,}. "
-                            "Use the config.json that was saved with these weights.")
+    if wanted > 1.5 * found + 1_000_000 or around > 4 * found + MOST_BUFFERS:
+        raise ExplorerError(f"{folder}: config.json describes {wanted:,} parameters and {around:,} bytes of tables, "
+                            f"and the weights hold {found:,} parameters. Use the config.json saved with them.")
 
 
 def _check_complete(folder: Path, report: dict[str, Any]) -> None:
@@ -160,6 +181,31 @@ def _check_complete(folder: Path, report: dict[str, Any]) -> None:
                             f"{_some(extra)}. Check that config.json names the right architecture.")
 
 
+def _check_every_tensor(folder: Path, weights: Path, model: torch.nn.Module) -> None:
+    """A file may name one parameter twice, in an old and a new spelling, and only one of the two is loaded; so each
+    tensor of the file is looked for in the model, by its shape and three stretches of its values."""
+    if any(kind in str(getattr(model.config, "model_type", "")) for kind in FUSED):
+        return
+    loaded: dict[tuple, list[torch.Tensor]] = {}
+    for tensor in model.state_dict().values():
+        loaded.setdefault(tuple(tensor.shape), []).append(tensor.flatten())
+    for path in preflight.weight_files(weights):
+        with safe_open(path, framework="pt") as handle:
+            for tensor in preflight.read_header(path):
+                there = loaded.get(tensor.shape)
+                if there and tensor.dtype in preflight.FLOATS:
+                    values = handle.get_tensor(tensor.name).flatten()
+                    if not any(_alike(values, other) for other in there):
+                        raise ExplorerError(f"{folder}: the model did not take in tensor {tensor.name!r}; the file has "
+                                            "another for its place, under another spelling. Keep one of them.")
+
+
+def _alike(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Equal at their first, middle and last values, where NaN equals NaN."""
+    places = torch.cat([torch.arange(at, min(at + 64, len(a))) for at in (0, len(a) // 2, max(0, len(a) - 64))])
+    return torch.equal(a[places].to(b.dtype).nan_to_num(0), b[places].nan_to_num(0))
+
+
 def _check_finite(folder: Path, model: torch.nn.Module) -> None:
     bad = [name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
     if bad:
@@ -170,19 +216,22 @@ def _check_finite(folder: Path, model: torch.nn.Module) -> None:
 def _tokenizer(folder: Path, staged: Path) -> Any:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(staged, **SAFE)
+        tokenizer.padding_side = tokenizer.truncation_side = "right"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        return tokenizer
     except Exception as error:
         raise ExplorerError(f"{folder} has no tokenizer that transformers can load: {_first_line(error)} Save it "
                             "beside the weights with tokenizer.save_pretrained(folder).") from error
-    tokenizer.padding_side = tokenizer.truncation_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    return tokenizer
 
 
-def _context(config: Any) -> int:
+def _context(folder: Path, config: Any) -> int:
     """Longest input in tokens: the model's own limit, at most 512."""
-    limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return min(int(limit or LONGEST_CONTEXT), LONGEST_CONTEXT)
+    limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or LONGEST_CONTEXT
+    if type(limit) is not int or limit < 1:
+        raise ExplorerError(f"{folder}/config.json gives {str(limit)[:40]!r} as the longest input; a whole number of "
+                            "tokens is needed.")
+    return min(limit, LONGEST_CONTEXT)
 
 
 def _unloadable(folder: Path, architecture: Any, error: Exception) -> ExplorerError:

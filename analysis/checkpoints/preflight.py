@@ -73,7 +73,7 @@ def examine(folder: Path) -> Report:
     with noting():
         config = settings.read_config(folder)
     with noting():
-        tensors = headers(folder)
+        tensors = [] if pickled_weights(folder) else headers(folder)
     if config and settings.modality(config) == "text":
         with noting():
             vocabulary = tokenizer(folder)
@@ -146,8 +146,9 @@ def _shards(folder: Path, index: Path) -> list[Path]:
         raise ExplorerError(f"{index} has no weight_map of file names. Copy or download it again.")
     names = sorted(set(weight_map.values()))
     for name in names:
-        if Path(name).name != name or Path(name).suffix != ".safetensors":
-            raise ExplorerError(f"{index} names {name[:80]!r}, which is not a safetensors file in the same folder.")
+        plain = Path(name).name == name and len(name) <= 200 and name.isprintable()
+        if not plain or not name.endswith(".safetensors"):
+            raise ExplorerError(f"{index} names {ascii(name[:80])}, which is not a safetensors file in the same folder.")
         if not (folder / name).is_file():
             raise ExplorerError(f"{folder} lacks {name}, which its index names. Copy or download it again.")
     return [folder / name for name in names]
@@ -232,11 +233,19 @@ def fits(folder: Path, tensors: list[Tensor]) -> None:
 
 def memory_limit() -> float:
     """Bytes a worker may use: what the operator set, else nine tenths of the machine."""
-    given = os.environ.get(MEMORY_VARIABLE)
+    return gigabytes(MEMORY_VARIABLE, 0.9 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def gigabytes(variable: str, default: float) -> float:
+    """Bytes from an environment variable that is given in gigabytes."""
+    given = os.environ.get(variable)
     try:
-        return float(given) * 1e9 if given else 0.9 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except ValueError as error:
-        raise ExplorerError(f"{MEMORY_VARIABLE}={given} is not a number of gigabytes.") from error
+        amount = float(given) * 1e9 if given else default
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < 1e18:
+        raise ExplorerError(f"{variable}={given} is not a number of gigabytes above 0.")
+    return amount
 
 
 def as_json(reports: list[Report]) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.checkpoints.archive import Limits, is_archive, is_clutter, safe_name, unpack
-from analysis.checkpoints.preflight import PICKLE_VARIABLE
+from analysis.checkpoints.preflight import PICKLE_VARIABLE, gigabytes
 from analysis.errors import ExplorerError
 from analysis.keys import digest
 
@@ -131,11 +131,7 @@ def discard(root: Path, id: str) -> None:
 
 def quota() -> float:
     """Bytes that all uploads may take together."""
-    given = os.environ.get(QUOTA_VARIABLE)
-    try:
-        return float(given) * 1e9 if given else DEFAULT_QUOTA
-    except ValueError as error:
-        raise ExplorerError(f"{QUOTA_VARIABLE}={given} is not a number of gigabytes.") from error
+    return gigabytes(QUOTA_VARIABLE, DEFAULT_QUOTA)
 
 
 def _sorted_out(files: Sequence[tuple[str, int]]) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
