@@ -148,7 +148,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     for name in names:
         plain = Path(name).name == name and len(name) <= 200 and name.isprintable()
         if not plain or not name.endswith(".safetensors"):
-            raise ExplorerError(f"{index} names {ascii(name[:80])}, which is not a safetensors file in the same folder.")
+            raise ExplorerError(f"{index} names {name[:80]!a}, which is not a safetensors file in the same folder.")
         if not (folder / name).is_file():
             raise ExplorerError(f"{folder} lacks {name}, which its index names. Copy or download it again.")
     return [folder / name for name in names]
