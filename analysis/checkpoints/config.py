@@ -19,15 +19,15 @@ LOADER_KEYS = frozenset({"trust_remote_code", "attn_implementation", "experts_im
                          "adapters", "peft_config", "custom_pipelines", "device_map", "revision", "code_revision"})
 
 TEXT = frozenset("""
-    albert apertus bart bert big_bird bloom camembert codegen cohere cohere2 convbert deberta deberta-v2 distilbert
+    apertus bart bert big_bird bloom camembert codegen cohere cohere2 convbert deberta deberta-v2 distilbert
     electra ernie esm falcon gemma gemma2 gemma3_text glm glm4 gpt2 gpt_bigcode gpt_neo gpt_neox gptj granite helium
-    layoutlm llama longt5 m2m_100 mamba mamba2 marian mbart megatron-bert mistral mixtral mobilebert modernbert mpnet
+    layoutlm llama longt5 m2m_100 marian mbart megatron-bert mistral mixtral mobilebert modernbert mpnet
     mpt mt5 nemotron nomic_bert olmo olmo2 olmo3 olmoe opt pegasus persimmon phi phi3 plbart qwen2 qwen2_moe qwen3
     qwen3_moe rembert roberta roberta-prelayernorm roformer smollm3 squeezebert stablelm starcoder2 t5 umt5 xglm
     xlm-roberta xlm-roberta-xl xmod yoso""".split())
 IMAGE = frozenset("""
     beit clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit ijepa siglip_vision_model vit
-    vit_mae vit_msn yolos""".split())
+    vit_msn yolos""".split())
 AUDIO = frozenset("""
     audio-spectrogram-transformer data2vec-audio hubert sew unispeech unispeech-sat wav2vec2 wavlm whisper""".split())
 

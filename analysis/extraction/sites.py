@@ -15,13 +15,15 @@ from analysis.errors import ExplorerError
 
 
 def block_list(base: torch.nn.Module, count: int) -> torch.nn.ModuleList:
-    """The list of `count` blocks of a network: the outermost module list of that length."""
-    lists = [(name.count("."), module) for name, module in base.named_modules()
+    """The list of `count` blocks of a network: of the module lists of that length, the one with the most weights, and
+    of equals the outermost."""
+    lists = [(sum(parameter.numel() for parameter in module.parameters()), -name.count("."), module)
+             for name, module in base.named_modules()
              if isinstance(module, torch.nn.ModuleList) and len(module) == count]
     if not lists:
         raise ExplorerError(f"{type(base).__name__} has no list of {count} blocks, so its sites cannot be found; this "
                             "architecture is not supported yet.")
-    return min(lists, key=lambda pair: pair[0])[1]
+    return max(lists, key=lambda found: found[:2])[2]
 
 
 @contextmanager
@@ -59,7 +61,9 @@ def verify(base: torch.nn.Module, count: int, inputs: dict[str, torch.Tensor]) -
     """Compare what the hooks hear with the model's own output_hidden_states; a difference is an error."""
     with torch.inference_mode(), listening(base, count) as seen:
         reported = base(**inputs, output_hidden_states=True).hidden_states
-    heard = [seen["embedding"], *(seen[f"block {k}"] for k in range(1, count)), seen["final"]]
-    if len(reported) != len(heard) or not all(map(_same, heard, reported)):
+    heard = [seen["embedding"], *(seen[f"block {k}"] for k in range(1, count))]
+    ends = seen[f"block {count}"], seen["final"]  # some families report their last state before the final norm
+    same = len(reported) == count + 1 and all(map(_same, heard, reported)) and any(_same(e, reported[-1]) for e in ends)
+    if not same:
         raise ExplorerError(f"{type(base).__name__} reports other hidden states than its blocks produce, so its sites "
                             "cannot be trusted; this architecture is not supported yet.")
