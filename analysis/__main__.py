@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def protocol(command: argparse.ArgumentParser, policy: str | None) -> None:
         command.add_argument("--probe", help=f"built-in probe or file (default: the run's own, else {DEFAULT})")
-        command.add_argument("--policy", default=policy, help="which tokens become rows: last, mean, every-K; "
+        command.add_argument("--policy", default=policy, help="which tokens become rows: first, last, mean, every-K; "
                              "mean-keep-first and every-K-keep-first keep position 0 (default: last)")
 
     sweep = add("sweep", commands.sweep)

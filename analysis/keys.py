@@ -62,10 +62,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Policy:
-    """Which tokens of a text become rows: its last, the mean of them, or every k-th.
+    """Which tokens of a text become rows: its first, its last, the mean of them, or every k-th.
 
-    Written `last`, `mean`, `every-16`. Position 0 is left out of means and of every k-th, since it is a massive outlier
-    in many language models; a trailing `-keep-first` keeps it.
+    Written `first`, `last`, `mean`, `every-16`. Position 0 is left out of means and of every k-th, since it is a
+    massive outlier in many language models; a trailing `-keep-first` keeps it.
     """
 
     kind: str
@@ -74,16 +74,16 @@ class Policy:
 
     @staticmethod
     def parse(text: str) -> "Policy":
-        match = re.fullmatch(r"(last|mean|every-([1-9]\d*))(-keep-first)?", text)
+        match = re.fullmatch(r"(first|last|mean|every-([1-9]\d*))(-keep-first)?", text)
         if not match:
-            raise ValueError(f"token policy {text!r} is not known; use last, mean, every-K (K a whole number), or "
-                             "mean-keep-first, every-K-keep-first to keep position 0")
+            raise ValueError(f"token policy {text!r} is not known; use first, last, mean, every-K (K a whole number), "
+                             "or mean-keep-first, every-K-keep-first to keep position 0")
         kind = "every" if match[2] else match[1]
-        return Policy(kind, int(match[2] or 1), drop_first=kind != "last" and not match[3])
+        return Policy(kind, int(match[2] or 1), drop_first=kind not in ("first", "last") and not match[3])
 
     def __str__(self) -> str:
         name = f"every-{self.every}" if self.kind == "every" else self.kind
-        return name if self.drop_first or self.kind == "last" else f"{name}-keep-first"
+        return name if self.drop_first or self.kind in ("first", "last") else f"{name}-keep-first"
 
 
 @dataclass(frozen=True)

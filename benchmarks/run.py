@@ -20,7 +20,8 @@ HOME = Path(__file__).parents[1]
 sys.path[:0] = [str(HOME)]
 
 from analysis.checkpoints.load import load
-from analysis.extraction.forward import BATCH_TOKENS, _batches, _encode, _padded, extract
+from analysis.extraction.forward import BATCH_TOKENS, extract
+from analysis.extraction.inputs import feed
 from analysis.extraction.probes import load_probe
 from analysis.keys import Policy
 from analysis.moments import Moments
@@ -45,12 +46,12 @@ def extraction() -> dict:
     """All sites, moments and loss in one pass, against the same batches through the bare network."""
     import torch
     loaded, probe = load(HOME / "demo/runs/sotu-neox-seed1/step16000"), load_probe("sotu-held-out")
-    encoded, _ = _encode(loaded, probe)
+    batches = list(feed(loaded, probe, BATCH_TOKENS).batches)
 
     def forward() -> None:
         with torch.inference_mode():
-            for batch in _batches([len(ids) for ids in encoded], BATCH_TOKENS):
-                loaded.base(**_padded([encoded[i] for i in batch], loaded.tokenizer.pad_token_id))
+            for batch in batches:
+                loaded.base(**batch.inputs)
 
     value = ratio(lambda: extract(loaded, probe, Policy.parse("last")), forward)
     return {"name": "extraction, all sites and the loss / plain forward of the base model", "value": value,

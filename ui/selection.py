@@ -11,7 +11,7 @@ from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes, load_
 from analysis.keys import Policy, Run
 from ui import opener, workspace
 
-POLICIES = ["last", "mean", "mean-keep-first", "every-8", "every-16", "every-32"]
+POLICIES = ["last", "mean", "first", "mean-keep-first", "every-8", "every-16", "every-32"]
 POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, or every k-th. Position 0 is "
                "left out of means and of every k-th, because in many models it is a massive outlier.")
 
@@ -105,5 +105,6 @@ def _follow_probe(known: dict[str, Run]) -> None:
 
 
 def _policy_words(policy: str) -> str:
-    words = {"last": "last token", "mean": "mean of tokens", "mean-keep-first": "mean of tokens, position 0 kept"}
+    words = {"first": "first token", "last": "last token", "mean": "mean of tokens",
+             "mean-keep-first": "mean of tokens, position 0 kept"}
     return words.get(policy, f"every {policy.removeprefix('every-')}th token")

@@ -28,7 +28,7 @@ TEXT = frozenset("""
 IMAGE = frozenset("""
     beit clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit ijepa siglip_vision_model vit
     vit_msn yolos""".split())
-AUDIO = frozenset("""
+SOUND = frozenset("""
     audio-spectrogram-transformer data2vec-audio hubert sew unispeech unispeech-sat wav2vec2 wavlm whisper""".split())
 
 
@@ -40,9 +40,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ExplorerError(f"{path} asks to run code of its own (auto_map). Code from a checkpoint is never run; save "
                             "the model with an architecture that transformers ships.")
     kind = raw.get("model_type")
-    if not isinstance(kind, str) or kind not in TEXT | IMAGE | AUDIO:
+    if not isinstance(kind, str) or kind not in TEXT | IMAGE | SOUND:
         raise ExplorerError(f"{path} names the model type {str(kind)[:60]!r}, which is not one of the "
-                            f"{len(TEXT | IMAGE | AUDIO)} that are read here (README, section Architectures). Convert "
+                            f"{len(TEXT | IMAGE | SOUND)} that are read here (README, section Architectures). Convert "
                             "the model to one of them, or ask for it to be added.")
     if raw.get("quantization_config"):
         raise ExplorerError(f"{path} describes quantised weights. Rounded weights have another geometry; give the "
@@ -110,9 +110,9 @@ def width(config: dict[str, Any]) -> int | None:
 
 
 def modality(config: dict[str, Any]) -> str:
-    """What the network reads: text, image or audio."""
+    """What the network reads: text, image or sound."""
     kind = config["model_type"]
-    return "image" if kind in IMAGE else "audio" if kind in AUDIO else "text"
+    return "image" if kind in IMAGE else "sound" if kind in SOUND else "text"
 
 
 def _first_whole(config: dict[str, Any], keys: tuple[str, ...]) -> int | None:

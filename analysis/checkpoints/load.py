@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from analysis.checkpoints import preflight
-from analysis.checkpoints.config import clean, read_config, read_json
+from analysis.checkpoints.config import clean, modality, read_config, read_json
 from analysis.errors import ExplorerError
 
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
@@ -35,7 +35,8 @@ class Loaded:
 
     model: Any
     base: Any
-    tokenizer: Any
+    processor: Any
+    modality: str
     blocks: int
     context: int
 
@@ -61,11 +62,12 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
             _check_complete(folder, report)
             _check_every_tensor(folder, weights, model)
             _check_finite(folder, model)
-            tokenizer = _tokenizer(folder, staged)
+            reads = modality(settings)
+            processor = _tokenizer(folder, staged) if reads == "text" else _processor(folder, staged, reads)
     model.eval()
     inner = model.base_model
     is_pair = all(isinstance(getattr(inner, part, None), torch.nn.Module) for part in ("encoder", "decoder"))
-    return Loaded(model, model.get_encoder() if is_pair else inner, tokenizer, config.num_hidden_layers,
+    return Loaded(model, model.get_encoder() if is_pair else inner, processor, reads, config.num_hidden_layers,
                   _context(folder, config))
 
 
@@ -223,6 +225,18 @@ def _tokenizer(folder: Path, staged: Path) -> Any:
     except Exception as error:
         raise ExplorerError(f"{folder} has no tokenizer that transformers can load: {_first_line(error)} Save it "
                             "beside the weights with tokenizer.save_pretrained(folder).") from error
+
+
+def _processor(folder: Path, staged: Path, reads: str) -> Any:
+    """What turns images into pixels, or sounds into samples, as it was when the network was trained."""
+    try:
+        if reads == "image":
+            return transformers.AutoImageProcessor.from_pretrained(staged, **SAFE)
+        return transformers.AutoFeatureExtractor.from_pretrained(staged, **SAFE)
+    except Exception as error:
+        raise ExplorerError(f"{folder} has no preprocessor_config.json that transformers can load: "
+                            f"{_first_line(error)} Save it beside the weights, with "
+                            "processor.save_pretrained(folder).") from error
 
 
 def _context(folder: Path, config: Any) -> int:

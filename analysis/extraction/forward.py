@@ -1,6 +1,6 @@
 """One forward pass over a probe: the chosen rows of every site, their float64 moments, and the model's loss."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 
 from analysis.checkpoints.load import Loaded
 from analysis.errors import ExplorerError
+from analysis.extraction.inputs import Feed, feed
 from analysis.extraction.probes import Probe, Text
 from analysis.extraction.sites import listening, verify
 from analysis.keys import Policy
@@ -46,63 +47,25 @@ class _Loss:
 
 def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = lambda done, total: None,
             batch_tokens: int = BATCH_TOKENS) -> Representation:
-    """Rows of every site for the texts of a probe, in the order of the probe.
+    """Rows of every site for the texts (images, sounds) of a probe, in the order of the probe.
 
     Texts of similar length share a batch; padding never enters a row, a moment or the loss. Rows do not depend on the
     batch size beyond rounding.
     """
-    encoded, cut = _encode(loaded, probe)
-    rows, loss = _Rows(), _Loss(every=-(-sum(map(len, encoded)) // LOSS_TOKENS))
-    batches = list(_batches([len(ids) for ids in encoded], batch_tokens))
+    fed = feed(loaded, probe, batch_tokens)
+    rows, loss = _Rows(), _Loss(every=-(-sum(fed.lengths or []) // LOSS_TOKENS))
     done = 0
     with torch.inference_mode(), listening(loaded.base, loaded.blocks) as seen:
-        for number, batch in enumerate(batches):
-            inputs = _padded([encoded[i] for i in batch], loaded.tokenizer.pad_token_id)
+        for number, batch in enumerate(fed.batches):
             if number == 0:
-                verify(loaded.base, loaded.blocks, {key: value[:2] for key, value in inputs.items()})
-            loaded.base(**inputs, **({"use_cache": False} if hasattr(loaded.base.config, "use_cache") else {}))
-            _collect(rows, seen, inputs["attention_mask"], [probe.texts[i] for i in batch], batch, policy)
-            _add_loss(loss, loaded, seen["final"], inputs, batch)
-            done += len(batch)
-            progress(done, len(encoded))
-    return _finish(rows, loss, cut, encoded)
-
-
-def _encode(loaded: Loaded, probe: Probe) -> tuple[list[list[int]], int]:
-    """Token ids of each text, cut to the model's context, and how many were cut."""
-    full = loaded.tokenizer([text.text for text in probe.texts], verbose=False)["input_ids"]
-    short = loaded.tokenizer([text.text for text in probe.texts], truncation=True,
-                             max_length=loaded.context)["input_ids"]
-    empty = [text.id for text, ids in zip(probe.texts, short, strict=True) if not ids]
-    if empty:
-        raise ExplorerError(f"{len(empty)} text(s) of the probe give no token, first {empty[0]!r}; remove them.")
-    vocabulary = loaded.base.get_input_embeddings().num_embeddings
-    highest = max(max(ids) for ids in short)
-    if highest >= vocabulary:
-        raise ExplorerError(f"The tokenizer gives token {highest} and the model knows {vocabulary} tokens; the "
-                            "tokenizer in the folder belongs to another model.")
-    return short, sum(len(a) != len(b) for a, b in zip(full, short, strict=True))
-
-
-def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
-    """Indices in order of length, as many at a time as fit the budget of padded tokens."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if batch and lengths[index] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    yield batch
-
-
-def _padded(sequences: list[list[int]], pad: int | None) -> dict[str, torch.Tensor]:
-    width = max(map(len, sequences))
-    ids = torch.full((len(sequences), width), pad or 0)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, :len(sequence)] = torch.tensor(sequence)
-        mask[row, :len(sequence)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+                verify(loaded.base, loaded.blocks, {key: value[:2] for key, value in batch.inputs.items()})
+            loaded.base(**batch.inputs, **({"use_cache": False} if hasattr(loaded.base.config, "use_cache") else {}))
+            _collect(rows, seen, batch.mask(seen["embedding"]), [probe.texts[i] for i in batch.items], batch.items,
+                     policy)
+            _add_loss(loss, loaded, seen["final"], batch.inputs, batch.items)
+            done += len(batch.items)
+            progress(done, fed.count)
+    return _finish(rows, loss, fed)
 
 
 def _collect(rows: _Rows, seen: dict[str, torch.Tensor], mask: torch.Tensor, texts: list[Text], batch: list[int],
@@ -129,7 +92,7 @@ def _collect(rows: _Rows, seen: dict[str, torch.Tensor], mask: torch.Tensor, tex
         rows.sites.setdefault(site, []).append(chosen)
     for index, text, kept in zip(batch, texts, positions, strict=True):
         rows.order.append(index)
-        one = policy.kind in ("last", "mean")
+        one = policy.kind != "every"
         names = [text.id] * bool(kept) if one else [f"{text.id}@{p}" for p in kept]
         rows.ids.append(names)
         rows.documents.append([text.document] * len(names))
@@ -138,14 +101,17 @@ def _collect(rows: _Rows, seen: dict[str, torch.Tensor], mask: torch.Tensor, tex
 def _positions(length: int, policy: Policy) -> list[int]:
     """Token positions of one text that become rows (for `mean`, that enter the mean)."""
     first = int(policy.drop_first)
-    return [length - 1] if policy.kind == "last" else list(range(first, length, policy.every))
+    if policy.kind in ("first", "last"):
+        return [0 if policy.kind == "first" else length - 1]
+    return list(range(first, length, policy.every))
 
 
 def _add_loss(loss: _Loss, loaded: Loaded, final: torch.Tensor, inputs: dict[str, torch.Tensor],
               batch: list[int]) -> None:
     """Next-token cross-entropy in nats on about 32768 tokens, where the model has a causal head."""
     counted = [row for row, index in enumerate(batch) if index % loss.every == 0]
-    if not type(loaded.model).__name__.endswith(CAUSAL_HEADS) or loaded.model.config.is_encoder_decoder or not counted:
+    causal = type(loaded.model).__name__.endswith(CAUSAL_HEADS) and not loaded.model.config.is_encoder_decoder
+    if not causal or "input_ids" not in inputs or not counted:
         return
     kept = {name: tensor[counted] for name, tensor in inputs.items()}
     if loss.plain_head is None:
@@ -168,7 +134,7 @@ def _head_is_plain(model: Any, final: torch.Tensor, inputs: dict[str, torch.Tens
     return head is not None and torch.allclose(head(final[:2])[real], model(**first).logits[real], rtol=1e-3, atol=1e-4)
 
 
-def _finish(rows: _Rows, loss: _Loss, cut: int, encoded: list[list[int]]) -> Representation:
+def _finish(rows: _Rows, loss: _Loss, fed: Feed) -> Representation:
     """Put batches back into the order of the probe."""
     counts = [len(ids) for ids in rows.ids]
     if sum(counts) < MIN_ROWS:
@@ -177,7 +143,7 @@ def _finish(rows: _Rows, loss: _Loss, cut: int, encoded: list[list[int]]) -> Rep
     starts = np.concatenate([[0], np.cumsum(counts)])
     texts = sorted(range(len(rows.order)), key=rows.order.__getitem__)
     take = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in texts]).astype(int)
-    facts: dict[str, Any] = {"texts": len(encoded), "texts_cut": cut, "tokens": sum(map(len, encoded)),
+    facts: dict[str, Any] = {"texts": fed.count, "texts_cut": fed.cut, "tokens": fed.lengths and sum(fed.lengths),
                              "loss": loss.total / loss.tokens if loss.tokens else None, "loss_tokens": loss.tokens,
                              "sites": list(rows.sites)}
     return Representation(

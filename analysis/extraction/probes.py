@@ -1,11 +1,13 @@
 """Probes: fixed sets of texts with ids, so that every row of every representation is known by name."""
 
+import hashlib
 import json
 import lzma
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from analysis.errors import ExplorerError
 from analysis.keys import digest
@@ -13,7 +15,9 @@ from analysis.keys import digest
 BUILT_IN = Path(__file__).parents[2] / "demo" / "probes"
 DEFAULT = "sotu-held-out"
 AS_GIVEN = "as-given"  # the rows came with the run, so there is no text
-MAX_BYTES = 200_000_000
+MAX_BYTES, MOST_TEXTS = 200_000_000, 1_000_000
+IMAGES, SOUNDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp"), (".wav",)
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,18 @@ class Text:
     document: str
     text: str
     labels: dict[str, str] = field(default_factory=dict)
+    content: str = ""  # of an image or a sound, whose `text` is its path: the sha256 of the file
 
 
 @dataclass(frozen=True)
 class Probe:
     name: str
     texts: tuple[Text, ...]
+    kind: str = "text"  # or image, sound
 
     @cached_property
     def digest(self) -> str:
-        return digest([(text.id, text.document, text.text) for text in self.texts])
+        return digest([(text.id, text.document, text.content or text.text) for text in self.texts])
 
     @property
     def identity(self) -> str:
@@ -46,16 +52,22 @@ def built_in_probes() -> list[str]:
 
 
 def load_probe(name: str | Path) -> Probe:
-    """A built-in probe by name, or a file: .jsonl (optionally .xz) with `text` and, optionally, `id` and `document`; or
-    .txt with one text a line. Raises ExplorerError naming the line that is wrong.
+    """A built-in probe by name, or a file: .jsonl (optionally .xz), .csv or .parquet with `text` and, optionally, `id`
+    and `document` (other columns are labels); .txt with one text a line; or a folder of images or of .wav sounds, whose
+    sub-folders are labels. Raises ExplorerError naming the line that is wrong.
     """
     if name == AS_GIVEN:
         return Probe(AS_GIVEN, ())
     path = next((p for p in BUILT_IN.glob("*.jsonl*") if p.name.split(".")[0] == str(name)), Path(name))
+    if path.is_dir():
+        return _media(path)
     if not path.is_file():
         raise ExplorerError(f"There is no probe {name}: built in are {', '.join(built_in_probes())}; or give the path "
-                            "of a .jsonl or .txt file.")
-    texts = [_text(path, number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
+                            "of a .jsonl, .csv, .parquet or .txt file, or of a folder of images.")
+    if path.suffix in (".csv", ".parquet"):
+        texts = [_record(path, number, record) for number, record in enumerate(_table(path), 1)]
+    else:
+        texts = [_text(path, number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
     if not texts:
         raise ExplorerError(f"The probe {path} is empty; it needs at least 4 texts, and some hundreds for numbers "
                             "worth reading.")
@@ -90,9 +102,57 @@ def _text(path: Path, number: int, line: str) -> Text:
         json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair has no bytes
     except (ValueError, RecursionError) as error:
         raise ExplorerError(f"Line {number} of the probe {path} is not JSON: {error}.") from error
+    return _record(path, number, record)
+
+
+def _record(path: Path, number: int, record: Any) -> Text:
+    default = f"{path.name.split('.')[0]}:{number}"
     if not isinstance(record, dict) or not str(record.get("text") or "").strip():
-        raise ExplorerError(f"Line {number} of the probe {path} has no text; each line is an object with a `text`.")
+        raise ExplorerError(f"Line {number} of the probe {path} has no text; each has to have a `text`.")
     record = {key: value for key, value in record.items() if value is not None}
     id = str(record.get("id", default))
     labels = {key: str(value) for key, value in record.items() if key not in ("id", "document", "text")}
     return Text(id, str(record.get("document", id)), str(record["text"]), labels)
+
+
+def _table(path: Path) -> list[dict[str, Any]]:
+    """Rows of a .csv or .parquet file, as texts."""
+    import pandas
+    import pyarrow
+    from pyarrow import parquet
+    if path.stat().st_size > MAX_BYTES:
+        raise ExplorerError(f"The probe {path} is larger than {MAX_BYTES // 10**6} MB; give a smaller sample of texts.")
+    try:
+        if path.suffix == ".parquet":
+            inside = parquet.ParquetFile(path).metadata
+            unpacked = sum(inside.row_group(i).total_byte_size for i in range(inside.num_row_groups))
+            if unpacked > 4 * MAX_BYTES or inside.num_rows > MOST_TEXTS:
+                raise ValueError(f"it unpacks to {unpacked / 1e6:.0f} MB in {inside.num_rows} rows")
+            table = pandas.read_parquet(path)
+        else:
+            table = pandas.read_csv(path, dtype=str, keep_default_na=False, nrows=MOST_TEXTS + 1)
+    except (ValueError, OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
+        raise ExplorerError(f"The probe {path} cannot be read as a table ({str(error)[:120]}); save it "
+                            "again.") from error
+    if "text" not in table.columns:
+        raise ExplorerError(f"The probe {path} has the columns {', '.join(map(str, table.columns[:8]))} and none is "
+                            "named text; name the one that holds the texts so.")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(key): value for key, value in row.items() if value not in (None, "")} for row in rows]
+
+
+def _media(folder: Path) -> Probe:
+    """Every image or every sound below a folder, in order of their names; a sub-folder is a label."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in (*IMAGES, *SOUNDS))
+    kinds = {"sound" if path.suffix.lower() in SOUNDS else "image" for path in files}
+    if len(kinds) != 1 or len(files) > MOST_TEXTS:
+        raise ExplorerError(f"The folder {folder} holds {len(files)} images and sounds; a probe is a folder of images "
+                            f"({', '.join(IMAGES)}) or of sounds ({', '.join(SOUNDS)}), {MOST_TEXTS} at most.")
+    items = []
+    for path in files:
+        name = path.relative_to(folder)
+        with path.open("rb") as handle:
+            content = hashlib.file_digest(handle, "sha256").hexdigest()
+        labels = {"folder": name.parts[0]} if len(name.parts) > 1 else {}
+        items.append(Text(name.as_posix(), name.as_posix(), str(path), labels, content))
+    return Probe(folder.name, tuple(items), kinds.pop())

@@ -63,7 +63,7 @@ def test_padding_is_on_the_right_however_the_tokenizer_was_saved(tmp_path, kind,
     folder = save(kind, tmp_path / kind, seed=1, side=side)
     assert json.loads((folder / "tokenizer_config.json").read_text()).get("padding_side", "right") == side
     loaded = load(folder)
-    assert (loaded.tokenizer.padding_side, loaded.tokenizer.truncation_side) == ("right", "right")
+    assert (loaded.processor.padding_side, loaded.processor.truncation_side) == ("right", "right")
 
 
 def test_half_precision_weights_are_computed_in_single_precision(folder):
@@ -83,7 +83,7 @@ def test_weights_in_several_files_load(tmp_path):
 
 def test_a_tokenizer_without_a_padding_token_gets_one(folder):
     edit_json(folder / "tokenizer_config.json", pad_token=None)
-    assert load(folder).tokenizer.pad_token == "<eos>"
+    assert load(folder).processor.pad_token == "<eos>"
 
 
 # --- broken weights ---

@@ -50,8 +50,8 @@ def by_hand(models):
 
 def token_ids(loaded, text):
     """The ids of a text cut to the context; BERT's [SEP] stays at the end."""
-    ids = loaded.tokenizer(text)["input_ids"]
-    end = [id for id in ids[-1:] if id == loaded.tokenizer.convert_tokens_to_ids("[SEP]")]
+    ids = loaded.processor(text)["input_ids"]
+    end = [id for id in ids[-1:] if id == loaded.processor.convert_tokens_to_ids("[SEP]")]
     return ids if len(ids) <= CONTEXT else [*ids[:CONTEXT - len(end)], *end]
 
 
@@ -134,7 +134,7 @@ def test_padding_never_enters_a_row_a_moment_or_the_loss(models, probe, kind, po
 @pytest.mark.parametrize("kind", ["neox", "llama", "bert"])
 def test_what_the_padding_token_looks_like_changes_nothing(models, kind):
     def spoil(base):
-        base.get_input_embeddings().weight[models[kind].tokenizer.pad_token_id] = 1e6
+        base.get_input_embeddings().weight[models[kind].processor.pad_token_id] = 1e6
 
     for policy in ("mean-keep-first", "every-2"):
         plain, spoilt = (extract(loaded, MIXED, Policy.parse(policy))

@@ -10,8 +10,8 @@ PROPERTY = settings(derandomize=True, deadline=None, database=None, max_examples
 
 
 @pytest.mark.parametrize(("name", "kind", "every", "drop_first"), [
-    ("mean", "mean", 1, True), ("mean-keep-first", "mean", 1, False), ("every-1", "every", 1, True),
-    ("every-16", "every", 16, True), ("every-16-keep-first", "every", 16, False)])
+    ("first", "first", 1, False), ("mean", "mean", 1, True), ("mean-keep-first", "mean", 1, False),
+    ("every-1", "every", 1, True), ("every-16", "every", 16, True), ("every-16-keep-first", "every", 16, False)])
 def test_a_name_says_which_tokens_become_rows(name, kind, every, drop_first):
     policy = Policy.parse(name)
     assert (policy.kind, policy.every, policy.drop_first) == (kind, every, drop_first)
@@ -32,7 +32,7 @@ def test_every_policy_is_given_back_by_its_name(every, keep):
 
 
 @PROPERTY
-@given(text=st.one_of(st.text(max_size=12), st.from_regex(r"(last|mean|every-?[0-9]{0,3})(-keep-first|-keep)?\s?",
+@given(text=st.one_of(st.text(max_size=12), st.from_regex(r"(first|last|mean|every-?[0-9]{0,3})(-keep-first|-keep)?\s?",
                                                           fullmatch=True)))
 def test_any_text_is_a_policy_with_a_stable_name_or_refused_with_the_names_that_exist(text):
     try:
@@ -44,10 +44,10 @@ def test_any_text_is_a_policy_with_a_stable_name_or_refused_with_the_names_that_
         assert str(policy) in (text, text.removesuffix("-keep-first"))
 
 
-@pytest.mark.parametrize("text", ["", "first", "Last", "LAST", " last", "last ", "last\n", "mean-16", "every", "every-",
+@pytest.mark.parametrize("text", ["", "First", "Last", "LAST", " last", "last ", "last\n", "mean-16", "every", "every-",
                                   "every-0", "every-01", "every--2", "every-1.5", "every-2e3", "every-k", "every-+3",
                                   "every-2-keep", "keep-first", "mean-keep-first-keep-first", "mean,last"])
 def test_a_name_that_is_no_policy_is_refused_and_quoted(text):
-    with pytest.raises(ValueError, match=r"token policy .* is not known; use last, mean, every-K") as caught:
+    with pytest.raises(ValueError, match=r"token policy .* is not known; use first, last, mean, every-K") as caught:
         Policy.parse(text)
     assert repr(text) in str(caught.value)

@@ -37,7 +37,7 @@ def what_it_says(folder: Path) -> tuple[dict[str, str], bytes, list[int]]:
                for name, tensor in loaded.model.state_dict().items()}
     with torch.no_grad():
         out = loaded.base(IDS, attention_mask=torch.ones_like(IDS))[0]
-    return weights, out.numpy().tobytes(), loaded.tokenizer("w1 w2 w3")["input_ids"]
+    return weights, out.numpy().tobytes(), loaded.processor("w1 w2 w3")["input_ids"]
 
 
 def tried(folder: Path, **environment: str) -> dict[str, tuple[str, Any]]:

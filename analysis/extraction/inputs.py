@@ -1,0 +1,137 @@
+"""What a network is given: texts as tokens, images as pixels, sounds as samples, in batches whose padding is known."""
+
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from analysis.checkpoints.load import Loaded
+from analysis.errors import ExplorerError
+from analysis.extraction.probes import IMAGE_FORMATS, Probe, Text
+
+IMAGES_AT_ONCE = 16
+MOST_PIXELS = 50_000_000
+LONGEST_SOUND_S = 30.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items of the probe by number, and the network's input for them. Without a mask, every position is real."""
+
+    items: list[int]
+    inputs: dict[str, torch.Tensor]
+
+    def mask(self, embedding: torch.Tensor) -> torch.Tensor:
+        """1 where a position of the network belongs to the item, 0 where it is padding."""
+        given = self.inputs.get("attention_mask")
+        return torch.ones(embedding.shape[:2], dtype=torch.long) if given is None else given
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A probe made ready for one network. `lengths` (in tokens) is None where only the network knows them."""
+
+    batches: Iterator[Batch]
+    count: int
+    lengths: list[int] | None = None
+    cut: int = 0
+
+
+def feed(loaded: Loaded, probe: Probe, batch_tokens: int) -> Feed:
+    """Batches of a probe for a network. Raises ExplorerError when the network reads another kind of thing."""
+    if probe.kind != loaded.modality:
+        raise ExplorerError(f"This model reads {loaded.modality}s and the probe {probe.name} holds {probe.kind}s; "
+                            f"choose a probe of {loaded.modality}s.")
+    if loaded.modality == "image":
+        return Feed(_images(loaded, probe.texts), len(probe.texts))
+    if loaded.modality == "sound":
+        return Feed(_sounds(loaded, probe.texts), len(probe.texts))
+    encoded, cut = _encode(loaded, probe)
+    lengths = [len(ids) for ids in encoded]
+    batches = (Batch(items, _padded([encoded[i] for i in items], loaded.processor.pad_token_id))
+               for items in _by_length(lengths, batch_tokens))
+    return Feed(batches, len(encoded), lengths, cut)
+
+
+def _encode(loaded: Loaded, probe: Probe) -> tuple[list[list[int]], int]:
+    """Token ids of each text, cut to the model's context, and how many were cut."""
+    full = loaded.processor([text.text for text in probe.texts], verbose=False)["input_ids"]
+    short = loaded.processor([text.text for text in probe.texts], truncation=True,
+                             max_length=loaded.context)["input_ids"]
+    empty = [text.id for text, ids in zip(probe.texts, short, strict=True) if not ids]
+    if empty:
+        raise ExplorerError(f"{len(empty)} text(s) of the probe give no token, first {empty[0]!r}; remove them.")
+    vocabulary = loaded.base.get_input_embeddings().num_embeddings
+    highest = max(max(ids) for ids in short)
+    if highest >= vocabulary:
+        raise ExplorerError(f"The tokenizer gives token {highest} and the model knows {vocabulary} tokens; the "
+                            "tokenizer in the folder belongs to another model.")
+    return short, sum(len(a) != len(b) for a, b in zip(full, short, strict=True))
+
+
+def _by_length(lengths: list[int], budget: int) -> Iterator[list[int]]:
+    """Indices in order of length, as many at a time as fit the budget of padded tokens."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if batch and lengths[index] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(index)
+    yield batch
+
+
+def _padded(sequences: list[list[int]], pad: int | None) -> dict[str, torch.Tensor]:
+    width = max(map(len, sequences))
+    ids = torch.full((len(sequences), width), pad or 0)
+    mask = torch.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        ids[row, :len(sequence)] = torch.tensor(sequence)
+        mask[row, :len(sequence)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _images(loaded: Loaded, items: tuple[Text, ...]) -> Iterator[Batch]:
+    for start in range(0, len(items), IMAGES_AT_ONCE):
+        chosen = list(range(start, min(start + IMAGES_AT_ONCE, len(items))))
+        pixels = loaded.processor([_image(items[i]) for i in chosen], return_tensors="pt")["pixel_values"]
+        yield Batch(chosen, {"pixel_values": pixels})
+
+
+def _image(item: Text) -> Any:
+    from PIL import Image
+    try:
+        with Image.open(item.text, formats=IMAGE_FORMATS) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise ValueError(f"{opened.width} x {opened.height} pixels are too many")
+            return opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ExplorerError(f"The image {item.id!r} of the probe cannot be read ({str(error)[:100]}); mend or remove "
+                            "it.") from error
+
+
+def _sounds(loaded: Loaded, items: tuple[Text, ...]) -> Iterator[Batch]:
+    """One sound at a time: padding would change what the convolutions hear."""
+    for number, item in enumerate(items):
+        samples = _samples(item, loaded.processor.sampling_rate)
+        ready = loaded.processor(samples, sampling_rate=loaded.processor.sampling_rate, return_tensors="pt")
+        yield Batch([number], {name: value for name, value in ready.items() if name != "attention_mask"})
+
+
+def _samples(item: Text, rate: int) -> np.ndarray:
+    """Mono samples in [-1, 1] of a PCM .wav of the rate that the network was trained on."""
+    try:
+        with wave.open(str(Path(item.text)), "rb") as sound:
+            if sound.getframerate() != rate or sound.getsampwidth() != 2:
+                raise ValueError(f"it has {sound.getframerate()} samples a second of {8 * sound.getsampwidth()} bits; "
+                                 f"this model needs {rate} of 16")
+            if sound.getnframes() > LONGEST_SOUND_S * rate:
+                raise ValueError(f"it is longer than {LONGEST_SOUND_S:.0f} s")
+            frames = np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2")
+            return frames.reshape(-1, sound.getnchannels()).mean(axis=1, dtype=np.float32) / 32768
+    except (wave.Error, EOFError, ValueError, OSError) as error:
+        raise ExplorerError(f"The sound {item.id!r} of the probe cannot be used: {str(error)[:120]}. Convert or remove "
+                            "it.") from error
