@@ -208,7 +208,7 @@ def test_set_changes_the_window_of_the_fit_and_is_recorded(cli, shown, swept, pr
 
 @pytest.mark.parametrize(("line", "words"), [
     ("show nothing", ["nothing", "sotu-neox-seed1"]), ("show tiny --measure rank_me", ["rank_me", "rankme_"]),
-    ("show tiny --site block-9", ["block-9", "block 2"]), ("sweep tiny --policy first", ["first", "every-K"]),
+    ("show tiny --site block-9", ["block-9", "block 2"]), ("sweep tiny --policy second", ["second", "every-K"]),
     ("compare tiny@step99", ["step99", "step0, step1, step8"]), ("compare tiny --measure stable_rank", ["linear_cka"]),
     (f"sweep {'x' * 300}", ["xxx"])])
 def test_what_is_not_there_is_refused_with_what_is_there(refused, swept, line, words):
