@@ -7,8 +7,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ui.router import route
+from ui.upload_route import ROUTES
 
-app = st.App("ui/main.py")
+app = st.App("ui/main.py", routes=ROUTES)
 
 if get_script_run_ctx(suppress_warning=True) is not None:  # Streamlit's AppTest runs this file as the script
     route()

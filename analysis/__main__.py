@@ -9,13 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from analysis import commands
 from analysis.checkpoints.preflight import MEMORY_VARIABLE
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT
+from analysis.files import PROJECT, cache_root
 from analysis.jobs.limits import limit_this_process
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
@@ -23,7 +23,6 @@ from analysis.store import Store
 
 PICK = "which revisions: all, every-K, log-N (log-spaced), A..B (steps), or names with commas"
 STOPPED = "stopped; finished checkpoints are kept, and the same command goes on from there"
-PROJECT = Path(__file__).parents[1]
 
 
 _asked_to_stop: list[int] = []
@@ -31,7 +30,7 @@ _asked_to_stop: list[int] = []
 
 def open_store() -> Store:
     """The store in cache/ (or $EXPLORER_CACHE), with the bundled demo results beneath it."""
-    return Store(os.environ.get("EXPLORER_CACHE", PROJECT / "cache"), base=PROJECT / "demo" / "results")
+    return Store(cache_root(), base=PROJECT / "demo" / "results")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,7 +10,8 @@ from analysis import compute, registry, views
 from analysis.checkpoints import hub
 from analysis.checkpoints.preflight import as_json, examine
 from analysis.errors import ExplorerError
-from analysis.extraction.probes import DEFAULT, load_probe
+from analysis.extraction.library import find_probe
+from analysis.extraction.probes import DEFAULT
 from analysis.keys import Policy, Run, site_order
 from analysis.measure import Measure
 from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
@@ -27,7 +28,7 @@ def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     settings = _settings(arguments.set, measures)
     done = 0
     for name, group in _by_probe(runs, arguments.probe).items():
-        protocol = compute.Protocol(load_probe(name), Policy.parse(arguments.policy))
+        protocol = compute.Protocol(find_probe(name), Policy.parse(arguments.policy))
         done += compute.sweep(store, group, protocol, measures, settings, status.report)
         for run in group:
             remember(store, run)
@@ -61,7 +62,7 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     run = find_run(store, arguments.run)
     if arguments.measure:
         registry.get(arguments.measure)
-    probe = load_probe(arguments.probe).identity if arguments.probe else None
+    probe = find_probe(arguments.probe).identity if arguments.probe else None
     policy = str(Policy.parse(arguments.policy)) if arguments.policy else None
     found = compute.records(store, run, probe=probe, policy=policy, measure=arguments.measure, site=arguments.site)
     if arguments.site and not found:
@@ -90,7 +91,7 @@ def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None
     if measure.arity != 2:
         pairs = ", ".join(m.name for m in registry.all_measures().values() if m.arity == 2)
         raise ExplorerError(f"{measure.name} describes one representation; to compare two, use one of {pairs}.")
-    protocol = compute.Protocol(load_probe(arguments.probe or run_a.default_probe or DEFAULT),
+    protocol = compute.Protocol(find_probe(arguments.probe or run_a.default_probe or DEFAULT),
                                 Policy.parse(arguments.policy))
     if arguments.by == "step":
         rows, columns = views.steps(run_a, arguments.site), views.steps(run_b, arguments.site)

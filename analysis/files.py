@@ -16,6 +16,13 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+PROJECT = Path(__file__).parents[1]
+
+
+def cache_root() -> Path:
+    """cache/, or where $EXPLORER_CACHE says."""
+    return Path(os.environ.get("EXPLORER_CACHE", PROJECT / "cache"))
+
 
 class CheckedFiles:
     """Reads and writes below `root`; other folders may be read, and are never changed."""

@@ -1,11 +1,12 @@
 """Which runs there are: the bundled demo, and the folders and repositories a person has opened."""
 
 import re
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.checkpoints import hub
+from analysis.checkpoints import hub, upload
 from analysis.checkpoints.folder import open_run
 from analysis.errors import ExplorerError
 from analysis.keys import Checkpoint, Run
@@ -61,6 +62,27 @@ def open_on_hub(store: Store, repo: str, how: str, name: str | None = None) -> R
     checkpoints = [Checkpoint(own, ref.name, ref.revision.step, ref.revision.tokens, ref.path, remote.fingerprint)
                    for ref, remote in zip(chosen, hub.sizes(chosen), strict=True)]
     return Run(own, f"{hub.PREFIX}{chosen[0].repo}", tuple(checkpoints))
+
+
+def open_upload(store: Store, id: str) -> Run:
+    """The run that a complete upload holds, remembered; an upload that holds none is removed, and the reason raised."""
+    name = upload.label(store.uploads, id)
+    folder = upload.finish(store.uploads, id)
+    try:
+        run = open_run(folder, _free_name(name, _sources(store)))
+    except BaseException:
+        shutil.rmtree(store.uploads / id, ignore_errors=True)
+        raise
+    remember(store, run)
+    return run
+
+
+def forget(store: Store, run: Run) -> None:
+    """Take a run off the list; what was uploaded for it goes too, and what was computed stays."""
+    store.forget_run(run.name)
+    source = Path(run.source)
+    if source.is_relative_to(store.uploads):
+        shutil.rmtree(store.uploads / source.relative_to(store.uploads).parts[0], ignore_errors=True)
 
 
 def open_stages(store: Store, stages: Sequence[tuple[str, str]], name: str) -> Run:

@@ -6,6 +6,7 @@ cache/results/<checkpoint>/<digest>/<batch>.json (+ .<sha>.safetensors for curve
 cache/matrices/<digest>.json + .<sha>.safetensors                                      a pair matrix
 cache/runs/<name>.json                                                                 folders a person opened
 cache/downloads/<commit>.<process>/                                                    weights, while they are needed
+cache/uploads/<id>/ cache/probes/                                                      what came through the browser
 cache/damaged/                                                                         files that failed their checksum
 
 A batch holds every result computed together for one representation; two writers of the same batch write the same name.
@@ -200,6 +201,11 @@ class Store(CheckedFiles):
         """The checkpoints kept with a run, or None when its folder says what they are."""
         run = self.read_checked(self.root / "runs" / f"{name}.json") or {}
         return tuple(Checkpoint(**checkpoint) for checkpoint in run["checkpoints"]) if "checkpoints" in run else None
+
+    @property
+    def uploads(self) -> Path:
+        """Where files that came through the browser lie."""
+        return self.root / "uploads"
 
     @property
     def downloads(self) -> Path:

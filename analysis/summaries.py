@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from analysis import compute, registry
+from analysis.checkpoints import activations, hub
+from analysis.checkpoints.preflight import examine
 from analysis.compute import Protocol
 from analysis.extraction.probes import AS_GIVEN
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
+from analysis.runs import DEMO
 from analysis.store import Store
 
 
@@ -43,6 +47,31 @@ def loaded(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
                      "computed on": "; ".join(f"{name}: {count}" for name, count in done.items()) or "nothing yet",
                      "folder": run.source})
     return rows
+
+
+def preflight(run: Run) -> list[dict[str, Any]]:
+    """One row for each checkpoint: what its files are, and whether they are fit to load. Nothing is loaded."""
+    rows = []
+    for checkpoint in run.checkpoints:
+        row: dict[str, Any] = {"checkpoint": checkpoint.revision, "step": checkpoint.step, "tokens": checkpoint.tokens}
+        if checkpoint.path.startswith((hub.PREFIX, activations.PREFIX)):
+            place = "fetched and checked when it is computed" if checkpoint.source else "rows, no model"
+            row |= {"verdict": "fit to load", "kind": place, "reasons": ""}
+        else:
+            report = examine(Path(checkpoint.path))
+            row |= {"verdict": "refused" if report.refusals else "fit to load", "kind": report.model_type,
+                    "architecture": report.architecture, "blocks": report.blocks, "width": report.width,
+                    "parameters": report.parameters, "tensors": report.tensors,
+                    "types": ", ".join(sorted(report.dtypes)), "files": len(report.files), "MB": report.size / 1e6,
+                    "memory GB": report.memory_bytes / 1e9, "tokenizer": report.tokenizer,
+                    "reasons": " ".join(report.refusals)}
+        rows.append(row | {"fingerprint": checkpoint.fingerprint[:12]})
+    return rows
+
+
+def is_bundled(run: Run) -> bool:
+    """Whether a run came with the project."""
+    return Path(run.source).is_relative_to(DEMO)
 
 
 def spectrum_records(spectra: Sequence[FittedSpectrum], site: str, protocol: Protocol,

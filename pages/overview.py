@@ -46,5 +46,6 @@ st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,
 
 st.subheader("Bring your own")
 st.markdown("A folder that `transformers` can load (config, safetensors, tokenizer), or a folder of step folders such "
-            "as `step1000`, on the machine that runs this app.")
+            "as `step1000`, on the machine that runs this app. For a model on the Hub, an upload, stages of "
+            "post-training or rows of your own, see the page Checkpoints.")
 opener.draw()

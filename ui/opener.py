@@ -1,9 +1,10 @@
-"""The way in for a person's own checkpoints: a folder on the machine that runs the app."""
+"""The way in for a person's own checkpoints: a folder on the machine of the app, or models as stages of a run."""
 
 import streamlit as st
 
 from analysis.errors import ExplorerError
-from analysis.runs import find_run, remember
+from analysis.keys import Run
+from analysis.runs import find_run, open_stages, remember
 from ui import workspace
 
 
@@ -12,21 +13,55 @@ def draw() -> None:
     with st.form("open", border=False):
         st.text_input("Folder", placeholder="/data/my-run", key="folder")
         st.form_submit_button("Open", icon=":material/folder_open:", on_click=_open)
-    if said := st.session_state.pop("opened", None):
-        (st.success if said[0] else st.error)(said[1])
+    said()
 
 
-def _open() -> None:
-    """Runs before the page is drawn, so that the sidebar can already show the new run."""
-    store = workspace.store()
-    try:
-        run = find_run(store, st.session_state.folder)
-    except (ExplorerError, OSError) as error:
-        st.session_state.opened = (False, str(error))
-        return
-    remember(store, run)
+def draw_stages() -> None:
+    """Several models as the named stages of one run."""
+    with st.form("stages", border=False):
+        st.text_input("Name of the run", "post-training", key="stages_name")
+        st.text_area("Stages, one a line, in order", key="stages", height=140,
+                     placeholder="base = hub:allenai/OLMo-2-0425-1B\nSFT = hub:allenai/OLMo-2-0425-1B-SFT\n"
+                                 "DPO = hub:allenai/OLMo-2-0425-1B-DPO\nmine = /data/my-model")
+        st.form_submit_button("Open as one run", icon=":material/stacks:", on_click=_open_stages)
+    said()
+
+
+def said() -> None:
+    """What came of the last attempt to open something."""
+    if answer := st.session_state.pop("opened", None):
+        (st.success if answer[0] else st.error)(answer[1])
+
+
+def choose(run: Run) -> None:
+    """Make a run the chosen one, with the probe it is meant for, on every page."""
     st.session_state.runs = [run.name]
     if run.default_probe:
         st.session_state.probe = run.default_probe
     st.session_state.opened = (True, f"Opened {run.name}: {len(run.checkpoints)} checkpoint(s). It is now the chosen "
-                                     "run; compute it with the button at the top of this page.")
+                                     "run; compute it with the button at the top of the overview.")
+
+
+def _open() -> None:
+    """Runs before the page is drawn, so that the sidebar can already show the new run."""
+    _try(lambda: find_run(workspace.store(), st.session_state.folder))
+
+
+def _open_stages() -> None:
+    def opened() -> Run:
+        lines = [line.partition("=") for line in st.session_state.stages.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(equals and source.strip() and name.strip() for name, equals, source in lines):
+            raise ExplorerError("Give at least two lines of the form NAME = SOURCE, such as SFT = hub:owner/model.")
+        return open_stages(workspace.store(), [(name.strip(), source.strip()) for name, _, source in lines],
+                           st.session_state.stages_name or "stages")
+    _try(opened)
+
+
+def _try(opened) -> None:
+    try:
+        run = opened()
+    except (ExplorerError, OSError) as error:
+        st.session_state.opened = (False, str(error))
+        return
+    remember(workspace.store(), run)
+    choose(run)

@@ -21,6 +21,8 @@ def route() -> None:
                 help="The eigenspectrum behind a number, at chosen checkpoints."),
         st.Page(HOME / "pages" / "similarity.py", title="Similarity", icon=":material/grid_on:",
                 help="Layer by layer and step by step, within a run and between two."),
+        st.Page(HOME / "pages" / "checkpoints.py", title="Checkpoints", icon=":material/inventory_2:",
+                help="Open a run from the Hub, a folder or your machine, and look it over before it is loaded."),
         st.Page(HOME / "pages" / "measures.py", title="Measures", icon=":material/menu_book:",
                 help="What each number means, its equation, its source and its traps."),
     ])

@@ -7,7 +7,8 @@ import streamlit as st
 
 from analysis.compute import Protocol
 from analysis.errors import ExplorerError
-from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes, load_probe
+from analysis.extraction.library import added_probes, find_probe
+from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes
 from analysis.keys import Policy, Run
 from ui import opener, workspace
 
@@ -45,7 +46,7 @@ def pick() -> Selection:
         _to_url("runs", [] if names == _first_runs(known) else names)
         own = [known[name].default_probe or DEFAULT for name in names if name in known]
         given = [probe == AS_GIVEN for probe in own]
-        probes = [AS_GIVEN] if any(given) else list(dict.fromkeys([*own, DEFAULT, *built_in_probes()]))
+        probes = [AS_GIVEN] if any(given) else list(dict.fromkeys([*own, DEFAULT, *built_in_probes(), *added_probes()]))
         probe = _choose("Probe", probes, "probe", help="The texts that are read. Numbers on different probes are "
                                                        "never drawn together.")
         policy = "last" if any(given) else _choose("Rows", POLICIES, "rows", help=POLICY_HELP,
@@ -59,7 +60,7 @@ def pick() -> Selection:
                  "the same. Choose runs of one kind in the sidebar.", icon=":material/block:")
         st.stop()
     try:
-        return Selection(tuple(chosen), Protocol(load_probe(probe), Policy.parse(policy)), probe)
+        return Selection(tuple(chosen), Protocol(find_probe(probe), Policy.parse(policy)), probe)
     except ExplorerError as error:
         st.error(str(error))
         st.stop()

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from analysis.__main__ import open_store
-from analysis.extraction.probes import Probe, load_probe
 from analysis.figures.theme import Style, run_colours
 from analysis.keys import Run
 from analysis.runs import known_runs
@@ -15,9 +14,9 @@ def store() -> Store:
     return open_store()
 
 
-@st.cache_resource(max_entries=8)
-def probe(name: str, modified: float) -> Probe:  # `modified` makes an edited file another probe
-    return load_probe(name)
+def owner() -> str:
+    """Whose uploads these are: the person who is logged in, or everybody on this machine."""
+    return str(st.user.get("email") or st.user.get("sub") or "signed in") if st.user.get("is_logged_in") else "local"
 
 
 def runs() -> list[Run]:

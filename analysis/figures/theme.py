@@ -22,6 +22,10 @@ class Style:
         return "#E8E8E6" if self.dark else "#1F2328"
 
     @property
+    def muted(self) -> str:
+        return "#6E7681" if self.dark else "#A0A7B0"
+
+    @property
     def paper(self) -> str:
         return "#14161A" if self.dark else "#FFFFFF"
 

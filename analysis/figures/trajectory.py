@@ -122,12 +122,12 @@ def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, span: tuple[float
     if not values:
         figure.update_xaxes(showticklabels=False, title_text="No training steps: one model", ticks="")
     elif axis.log:
-        places = _log_ticks(sorted({value for value in values if value}))
+        places = log_ticks(sorted({value for value in values if value}))
         figure.update_xaxes(type="log", tickvals=([span[0]] if 0 in values else []) + places,
-                            ticktext=(["0"] if 0 in values else []) + [_short(place) for place in places])
+                            ticktext=(["0"] if 0 in values else []) + [short(place) for place in places])
 
 
-def _log_ticks(values: Sequence[float]) -> list[float]:
+def log_ticks(values: Sequence[float]) -> list[float]:
     """Powers of ten among the values; where fewer than two fit, 1-2-5 steps, and then the ends themselves."""
     if not values:
         return []
@@ -139,7 +139,7 @@ def _log_ticks(values: Sequence[float]) -> list[float]:
     return sorted({values[0], values[-1]})
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g}{letter}"

@@ -1,0 +1,127 @@
+"""Archives made byte by byte, so that they can say what no packer says, and a check that they are refused."""
+
+import io
+import struct
+import tarfile
+import tracemalloc
+import zipfile
+import zlib
+
+import pytest
+
+from analysis.errors import ExplorerError
+
+LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
+FIELDS = {"flags": (8, "<H"), "method": (10, "<H"), "crc": (16, "<I"), "packed": (20, "<I"), "size": (24, "<I"),
+          "offset": (42, "<I")}
+BLOCK = 512
+
+
+def refused(call, *words):
+    """The call ends in one printable line that holds all of these words."""
+    with pytest.raises(ExplorerError) as caught:
+        call()
+    message = str(caught.value)
+    assert message and message.isprintable(), message
+    for word in words:
+        assert word in message, message
+
+
+def below(folder):
+    """The relative name and content of every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def peak_of(call):
+    """The most bytes that Python held while the call ran, beyond what it held before; and what the call gave."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        try:
+            given = call()
+        except ExplorerError as error:
+            given = error
+        return tracemalloc.get_traced_memory()[1] - before, given
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def zipped(path, members, compression=zipfile.ZIP_DEFLATED):
+    """A zip of (name or ZipInfo, content), in this order."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content, compress_type=compression)
+    return path
+
+
+def tarred(path, members, mode="w", form=tarfile.PAX_FORMAT):
+    """A tar of (name or TarInfo, content), in this order."""
+    with tarfile.open(path, mode, format=form) as archive:
+        for name, content in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def special(name, kind, link="", mode=0o644):
+    """A member of a tar that is no plain file."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, link, mode
+    return info
+
+
+def of_mode(name, mode):
+    """A member of a zip with these Unix mode bits."""
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, mode << 16
+    return info
+
+
+def edit_list(path, **fields):
+    """Change fields of the first entry of a zip's list (its central directory), and of nothing else."""
+    content = bytearray(path.read_bytes())
+    start = content.index(CENTRAL)
+    for field, value in fields.items():
+        place, form = FIELDS[field]
+        struct.pack_into(form, content, start + place, value)
+    path.write_bytes(content)
+    return path
+
+
+def resized(path, number, size):
+    """Change the size that a header of an uncompressed tar claims, negative too, and mend the header's checksum."""
+    content = bytearray(path.read_bytes())
+    with tarfile.open(path) as archive:
+        start = archive.getmembers()[number].offset
+    content[start + 124:start + 136] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+    content[start + 148:start + 156] = b" " * 8
+    content[start + 148:start + 156] = b"%06o\0 " % sum(content[start:start + BLOCK])
+    path.write_bytes(content)
+    return path
+
+
+def with_long_header(path, kind, size):
+    """A .tar.gz that begins with an extended header (a pax record, a long name) of so many bytes."""
+    members = [(special("././@LongLink", kind), b"0" * size), ("config.json", b"{}")]
+    return tarred(path, members, "w:gz", tarfile.GNU_FORMAT)
+
+
+def quoted_bomb(path, kernel, names):
+    """A zip whose entries all hold one stream of zeros, each quoting the headers of those after it (Fifield 2019)."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    data, size = squeeze.compress(bytes(kernel)) + squeeze.flush(), kernel
+    crc, entries = zlib.crc32(bytes(kernel)), []
+    for name in reversed(names):
+        about = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, crc, len(data), size, len(name), 0)
+        header = LOCAL + about + name.encode()
+        entries.append((name, about, len(header) + len(data)))
+        data = b"\0" + struct.pack("<HH", len(header), len(header) ^ 0xFFFF) + header + data
+        size += len(header)
+    data, total = data[5:], len(data) - 5
+    listing = b"".join(CENTRAL + struct.pack("<H", 20) + about + struct.pack("<HHHII", 0, 0, 0, 0, total - behind)
+                       + name.encode() for name, about, behind in reversed(entries))
+    path.write_bytes(data + listing + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(names), len(names),
+                                                                  len(listing), len(data), 0))
+    return path

@@ -1,0 +1,76 @@
+// Sends files in pieces of 8 MB, each with its sha256, and goes on where an interrupted upload stood.
+const PIECE = 8 * 1024 * 1024, TRIES = 6;
+
+export default function (component) {
+  const { parentElement, data, setTriggerValue } = component;
+  const find = (name) => parentElement.querySelector(name);
+  const say = (text, bad) => {
+    find(".said").textContent = text;
+    find(".said").classList.toggle("bad", Boolean(bad));
+  };
+  let stopped = false;
+
+  async function ask(method, path, body, headers = {}) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await fetch(path, { method, body, headers: { "X-Upload-Token": data.token, ...headers } });
+        const answer = await response.json();
+        if (response.ok) return answer;
+        if (response.status < 500 || attempt === TRIES) throw { sentence: answer.error };
+      } catch (error) {
+        if (error.sentence || attempt === TRIES) throw error;
+      }
+      say("The connection was interrupted; trying again ...");
+      await new Promise((wait) => setTimeout(wait, 500 * 2 ** attempt));
+    }
+  }
+
+  async function digest(piece) {
+    if (!crypto.subtle) return {};
+    const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", piece));
+    return { "X-Content-Sha256": [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("") };
+  }
+
+  async function send(chosen) {
+    const files = [...chosen].map((file) => [file.webkitRelativePath || file.name, file]);
+    if (!files.length) return;
+    stopped = false;
+    find(".stop").hidden = false;
+    find("progress").hidden = false;
+    try {
+      const list = JSON.stringify(files.map(([name, file]) => [name, file.size]));
+      const upload = await ask("POST", "/uploads", list);
+      const byName = new Map(files);
+      const total = upload.sizes.reduce((a, b) => a + b, 0);
+      let there = upload.received.reduce((a, b) => a + b, 0);
+      const began = performance.now(), first = there;
+      for (let k = 0; k < upload.names.length; k++) {
+        let at = upload.received[k];
+        while (at < upload.sizes[k]) {
+          if (stopped) throw { sentence: "Stopped. Choose the same files again to go on from here." };
+          const piece = await byName.get(upload.names[k]).slice(at, at + PIECE).arrayBuffer();
+          const path = `/uploads/${upload.id}/${k}?offset=${at}`;
+          const answer = await ask("PUT", path, piece, await digest(piece));
+          there += answer.received - at;
+          at = answer.received;
+          const left = ((performance.now() - began) / 1000) * (total - there) / Math.max(there - first, 1);
+          find("progress").value = there / total;
+          say(`${(there / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB, about ${Math.ceil(left)} s left`);
+        }
+      }
+      say("Checking the files ...");
+      const opened = await ask("POST", `/uploads/${upload.id}/finish`);
+      const left = upload.skipped.length ? ` ${upload.skipped.length} other file(s) were left out.` : "";
+      say(`Opened ${opened.run}: ${opened.checkpoints} checkpoint(s).${left}`);
+      setTriggerValue("opened", opened.run);
+    } catch (error) {
+      say(error.sentence || "The server could not be reached. Choose the same files again to go on.", true);
+    }
+    find(".stop").hidden = true;
+  }
+
+  for (const input of parentElement.querySelectorAll("input")) {
+    input.onchange = () => send(input.files).finally(() => (input.value = ""));
+  }
+  find(".stop").onclick = () => (stopped = true);
+}
