@@ -25,10 +25,12 @@ export default function (component) {
     }
   }
 
-  async function digest(piece) {
-    if (!crypto.subtle) return {};
-    const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", piece));
-    return { "X-Content-Sha256": [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("") };
+  async function prepare(file, at) {
+    const piece = file.slice(at, at + PIECE);
+    if (at >= file.size || !crypto.subtle) return { at, piece, headers: {} };
+    const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await piece.arrayBuffer()));
+    const sum = [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
+    return { at, piece, headers: { "X-Content-Sha256": sum } };
   }
 
   async function send(chosen) {
@@ -45,12 +47,16 @@ export default function (component) {
       let there = upload.received.reduce((a, b) => a + b, 0);
       const began = performance.now(), first = there;
       for (let k = 0; k < upload.names.length; k++) {
+        const file = byName.get(upload.names[k]);
         let at = upload.received[k];
+        let next = prepare(file, at);
         while (at < upload.sizes[k]) {
           if (stopped) throw { sentence: "Stopped. Choose the same files again to go on from here." };
-          const piece = await byName.get(upload.names[k]).slice(at, at + PIECE).arrayBuffer();
+          let ready = await next;
+          if (ready.at !== at) ready = await prepare(file, at); // the server stood elsewhere
+          next = prepare(file, at + PIECE); // while this one is on its way
           const path = `/uploads/${upload.id}/${k}?offset=${at}`;
-          const answer = await ask("PUT", path, piece, await digest(piece));
+          const answer = await ask("PUT", path, ready.piece, ready.headers);
           there += answer.received - at;
           at = answer.received;
           const left = ((performance.now() - began) / 1000) * (total - there) / Math.max(there - first, 1);

@@ -16,8 +16,8 @@ SMALL_MB = 100
 HTML = """<div class="area">
 <label>Choose files or an archive<input type="file" multiple aria-label="Choose files or an archive"></label>
 <label>Choose a folder<input type="file" webkitdirectory aria-label="Choose a folder"></label>
-<button class="stop" hidden>Stop</button><progress max="1" value="0" hidden></progress><p class="said" role="status"></p>
-</div>"""
+<button class="stop" hidden>Stop</button><progress max="1" value="0" hidden></progress>
+<p class="said" role="status"></p></div>"""
 
 _stream = st.components.v2.component("upload_area", html=HTML, css=(HERE / "upload_area.css").read_text(),
                                      js=(HERE / "upload_area.js").read_text())
@@ -26,8 +26,8 @@ _stream = st.components.v2.component("upload_area", html=HTML, css=(HERE / "uplo
 def draw() -> None:
     """Files of any size, in pieces; small ones through Streamlit's own field too."""
     st.markdown("A checkpoint (config.json, *.safetensors, tokenizer), a folder of step folders, an archive of either, "
-                "or rows of your own: `.npy`, or `.npz` with an n × d array for each site and, if you have them, `ids` and "
-                "`documents`. Nothing in a file is ever run.")
+                "or rows of your own: `.npy`, or `.npz` with an n × d array for each site and, if you have them, `ids` "
+                "and `documents`. Nothing in a file is ever run.")
     if "upload_token" not in st.session_state:
         st.session_state.upload_token = give_token(workspace.owner())
     result = _stream(key="upload", data={"token": st.session_state.upload_token}, on_opened_change=lambda: None)
@@ -48,7 +48,8 @@ def draw() -> None:
 def draw_probe() -> None:
     """Texts, images or sounds to read: pasted or as a file."""
     st.markdown("Texts as `.txt` (one a line), `.csv`, `.jsonl` or `.parquet` with a `text` column and, if you have "
-                "them, `id`, `document` and label columns; or images or `.wav` sounds in a `.zip` whose folders are labels.")
+                "them, `id`, `document` and label columns; or images or `.wav` sounds in a `.zip` whose folders are "
+                "labels.")
     with st.form("probe", border=False, clear_on_submit=True):
         name = st.text_input("Name", "my-texts", key="probe_name")
         pasted = st.text_area("Paste texts, one a line", key="pasted", height=140)
