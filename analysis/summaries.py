@@ -49,6 +49,13 @@ def loaded(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
+def axes(runs: Sequence[Run]) -> list[str]:
+    """What training can be counted in, the first to show: steps and tokens, or the names of stages without steps."""
+    counted = any(checkpoint.step is not None for run in runs for checkpoint in run.checkpoints)
+    staged = any(len(run.checkpoints) > 1 and run.checkpoints[0].step is None for run in runs)
+    return [*(["step", "tokens"] if counted or not staged else []), *(["revision"] if staged else [])]
+
+
 def preflight(run: Run) -> list[dict[str, Any]]:
     """One row for each checkpoint: what its files are, and whether they are fit to load. Nothing is loaded."""
     rows = []

@@ -34,8 +34,9 @@ if records:
             st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], delta_color="off",
                       help=f"Site {site}; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
             st.caption(row["sentence"])
-    cards.figure(trajectory.build(records, below, measure, trajectory.Axis(), workspace.colours(), workspace.style()),
-                 records, title="RankMe over training", caption=cards.caption(chosen, records, measure),
+    axis = trajectory.Axis(summaries.axes(chosen.runs)[0])
+    cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style()), records,
+                 title="RankMe over training", caption=cards.caption(chosen, records, measure),
                  key="overview")
     cards.how_to_read(measure)
     cards.warnings(chosen, facts, [site], outlier_warnings)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import compute, registry
+from analysis import compute, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
 from ui import cards, jobs_panel, selection, workspace
@@ -20,8 +20,9 @@ name = left.selectbox("Measure", list(measures), key="measure", bind="query-para
 sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
 picked = middle.multiselect("Sites", sites, default=sites[-1:], key="sites", bind="query-params")
 with right:
-    quantity = st.segmented_control("Training in", ["step", "tokens"], default="step", key="axis", bind="query-params",
-                                    required=True)
+    axes = summaries.axes(chosen.runs)
+    quantity = st.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params",
+                                    required=True, format_func=lambda a: {"revision": "stage"}.get(a, a))
     log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
 below_name = left.selectbox("Below it", compute.quantities(chosen.runs), key="below", bind="query-params",
                           help="The loss on the probe, or a column of the training log, on the same axis.")

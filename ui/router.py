@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import jobs_panel
+from ui import guard, jobs_panel
 
 HOME = Path(__file__).parents[1]
 
@@ -12,6 +12,7 @@ HOME = Path(__file__).parents[1]
 def route() -> None:
     """Draw the navigation, the page that was asked for, and the jobs under way."""
     st.set_page_config(page_title="Representation Geometry Explorer", page_icon=HOME / "ui" / "icon.png", layout="wide")
+    guard.let_in()
     page = st.navigation([
         st.Page(HOME / "pages" / "overview.py", title="Overview", icon=":material/home:", default=True,
                 help="What is loaded, the headline numbers, and the way to your own checkpoints."),

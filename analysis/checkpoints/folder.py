@@ -13,10 +13,11 @@ from analysis.checkpoints.grammar import parse_revision
 from analysis.checkpoints.preflight import pickled_weights, weight_files
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import AS_GIVEN
-from analysis.files import cache_root
+from analysis.files import PROJECT, cache_root
 from analysis.keys import Checkpoint, Run, digest
 
-ROOTS_VARIABLE = "EXPLORER_ROOTS"
+ROOTS_VARIABLE, PUBLIC_VARIABLE = "EXPLORER_ROOTS", "EXPLORER_PUBLIC"
+DEMO = (PROJECT / "demo").resolve()
 FACTS = {"tokens_per_step": int, "probe": str, "watch": str}
 IDENTITY = ("config.json", "*.safetensors", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
             "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_config.json", "added_tokens.json",
@@ -127,9 +128,11 @@ def _log(folder: Path) -> tuple[dict[str, float], ...]:
 
 
 def _check_allowed(path: Path) -> None:
-    """When the operator names roots, only files below one of them are read; symlinks are resolved first."""
+    """Where the operator names roots or lets others in, only files below a root are read, symlinks resolved first."""
     roots = [Path(root).expanduser().resolve() for root in os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep) if root]
-    allowed = [*roots, (cache_root() / "uploads").resolve()]
-    if roots and not any(path.resolve().is_relative_to(root) for root in allowed):
-        raise ExplorerError(f"{path} is outside the folders the operator opened ({', '.join(map(str, roots))}); "
-                            f"set {ROOTS_VARIABLE} to add one.")
+    allowed = [*roots, (cache_root() / "uploads").resolve(), DEMO]
+    closed = roots or os.environ.get(PUBLIC_VARIABLE) == "1"
+    if closed and not any(path.resolve().is_relative_to(root) for root in allowed):
+        named = ", ".join(map(str, roots)) or "none"
+        raise ExplorerError(f"{path} is outside the folders the operator opened ({named}); set {ROOTS_VARIABLE} to add "
+                            "one.")

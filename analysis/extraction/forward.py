@@ -53,7 +53,7 @@ def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = l
     batch size beyond rounding.
     """
     fed = feed(loaded, probe, batch_tokens)
-    rows, loss = _Rows(), _Loss(every=-(-sum(fed.lengths or []) // LOSS_TOKENS))
+    rows, loss = _Rows(), _Loss(every=max(1, -(-sum(fed.lengths or []) // LOSS_TOKENS)))
     done = 0
     with torch.inference_mode(), listening(loaded.base, loaded.blocks) as seen:
         for number, batch in enumerate(fed.batches):

@@ -14,19 +14,26 @@ from analysis.keys import site_order
 from analysis.measure import Measure
 from analysis.results import Panel
 
+TITLES = {"step": "Training (optimizer steps)", "tokens": "Training (tokens)", "revision": "Stage"}
+
 
 @dataclass(frozen=True)
 class Axis:
-    """What runs along the bottom: "step" or "tokens", and whether its scale is logarithmic."""
+    """What runs along the bottom: "step", "tokens" or, for stages without steps, "revision"; and whether its scale is
+    logarithmic, which names never are."""
 
     quantity: str = "step"
     log: bool = True
+
+    @property
+    def is_logarithmic(self) -> bool:
+        return self.log and self.quantity != "revision"
 
 
 def build(records: Sequence[dict[str, Any]], panel: Panel, measure: Measure, axis: Axis, colours: dict[str, str],
           style: Style) -> go.Figure:
     """One line for each run and site, its interval as a band, undefined values as gaps; the panel below, if filled."""
-    below = [row for row in panel.rows if row[axis.quantity] is not None]
+    below = [row for row in panel.rows if row.get(axis.quantity) is not None]
     figure = make_subplots(rows=2 if below else 1, shared_xaxes=True, vertical_spacing=0.06,
                            row_heights=[0.72, 0.28] if below else [1.0])
     sites = sorted({record["site"] for record in records}, key=site_order)
@@ -45,12 +52,12 @@ def build(records: Sequence[dict[str, Any]], panel: Panel, measure: Measure, axi
 
 def _place(row: dict[str, Any], axis: Axis, span: tuple[float, float]) -> float | None:
     value = row[axis.quantity]
-    return span[0] if axis.log and value == 0 else value
+    return span[0] if axis.is_logarithmic and value == 0 else value
 
 
 def _span(rows: Sequence[dict[str, Any]], axis: Axis) -> tuple[float, float]:
     """Where 0 stands on a logarithmic axis (a third of the first step, under a tick that says 0), and the last step."""
-    positive = [row[axis.quantity] for row in rows if row[axis.quantity]]
+    positive = [row[axis.quantity] for row in rows if row[axis.quantity] and axis.quantity != "revision"]
     return (min(positive) / 3, max(positive)) if positive else (1.0, 10.0)
 
 
@@ -116,11 +123,12 @@ def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, span: tuple[float
         figure.update_yaxes(range=[0, 1.02], row=1, col=1)
     if below:
         figure.update_yaxes(title_text=below[:1].upper() + below[1:].replace(" (", "<br>("), row=2, col=1)
-    unit = "optimizer steps" if axis.quantity == "step" else "tokens"
-    figure.update_xaxes(title_text=f"Training ({unit})", row=2 if below else 1, col=1)
+    figure.update_xaxes(title_text=TITLES[axis.quantity], row=2 if below else 1, col=1)
     values = [row[axis.quantity] for row in rows if row[axis.quantity] is not None]
     if not values:
         figure.update_xaxes(showticklabels=False, title_text="No training steps: one model", ticks="")
+    elif axis.quantity == "revision":
+        figure.update_xaxes(type="category")
     elif axis.log:
         places = log_ticks(sorted({value for value in values if value}))
         figure.update_xaxes(type="log", tickvals=([span[0]] if 0 in values else []) + places,

@@ -1,6 +1,7 @@
 """Archives made byte by byte, so that they can say what no packer says, and a check that they are refused."""
 
 import io
+import shutil
 import struct
 import tarfile
 import tracemalloc
@@ -16,6 +17,13 @@ LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 FIELDS = {"flags": (8, "<H"), "method": (10, "<H"), "crc": (16, "<I"), "packed": (20, "<I"), "size": (24, "<I"),
           "offset": (42, "<I")}
 BLOCK = 512
+LEADS_OUT = ["../evil.json", "run/../../evil.json", "/evil.json", "/tmp/evil.json", "..\\evil.json",
+             "a\\..\\..\\e.json", "\\evil.json", "\\\\server\\share\\e.json", "C:\\evil.json", "C:evil.json",
+             "c:/evil.json", "./../evil.json", "a/..", "../.hidden", ".\\..\\evil.json", "__MACOSX/../../evil.json"]
+ODD = ["a//b.json", "a/./b.json", "a/.hidden/b.json", "a b.json", "a\nb.json", "a\tb.json", "\x1b[31mb.json", "é.json",
+       "b\u202enosj.json", "\u2025/evil.json", "\uff0e\uff0e/evil.json", "a\u2215..\u2215b.json", "b\u0301.json",
+       "~/b.json", "$HOME/b.json", "-rf.json", "a:b.json", "b*.json", "x" * 300 + ".json", "x" * 5000 + ".json",
+       "a/b/c/d/e/f/g.json", "d/" * 500 + "b.json", " .json", "CON:.json"]
 
 
 def refused(call, *words):
@@ -65,6 +73,18 @@ def tarred(path, members, mode="w", form=tarfile.PAX_FORMAT):
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return path
+
+
+def packed_as(suffix, folder, members):
+    """An archive x.zip, x.tar, x.tar.gz ... in the folder."""
+    path = folder / f"x{suffix}"
+    return zipped(path, members) if suffix == ".zip" else tarred(path, members, f"w:{suffix[5:]}")
+
+
+def emptied(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return folder
 
 
 def special(name, kind, link="", mode=0o644):
