@@ -195,15 +195,18 @@ def _by_probe(runs: list[Run], probe: str | None) -> dict[str, list[Run]]:
 
 
 def _default_pairs(store: Store, runs: list[Run], protocol: compute.Protocol, measures: list[Measure]) -> list[tuple]:
-    """What the similarity page opens on: layers at the last checkpoint, steps at `final`, within and between runs."""
-    pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i:]]
+    """What the similarity page opens on: layers at the last checkpoint, steps at the last site, within and between
+    runs; for those whose rows are the same."""
+    rows = {run.name: [(store.representation_facts(protocol.key(c)) or {}).get("ids") for c in run.checkpoints]
+            for run in runs}
+    pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i:] if rows[a.name][-1] == rows[b.name][-1]]
     chosen = []
     for measure in (m for m in measures if m.arity == 2):
         for a, b in pairs:
             sites = [compute.sites_of(store, run.checkpoints[-1], protocol) for run in (a, b)]
             chosen.append((views.layers(a.checkpoints[-1], sites[0]), views.layers(b.checkpoints[-1], sites[1]),
                            measure))
-            if len(a.checkpoints) > 1 and len(b.checkpoints) > 1:
+            if min(len(a.checkpoints), len(b.checkpoints)) > 1 and len({*rows[a.name], *rows[b.name]}) == 1:
                 last = [max(names, key=site_order) for names in sites]
                 chosen.append((views.steps(a, last[0]), views.steps(b, last[1]), measure))
     return chosen

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from analysis import registry
+from analysis.checkpoints import activations
 from analysis.checkpoints.fetching import Fetching
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
@@ -217,6 +218,10 @@ def _rows_of(representation: Representation, checkpoint: Checkpoint, site: str) 
 
 
 def _same_rows(ids: tuple[str, ...], representation: Representation, checkpoint: Checkpoint) -> tuple[str, ...]:
+    if ids and ids != representation.row_ids and checkpoint.path.startswith(activations.PREFIX):
+        raise ExplorerError(f"The rows of {checkpoint.run} {checkpoint.revision} are not those of the others "
+                            f"({len(representation.row_ids)} and {len(ids)} rows): give all files the same ids, in the "
+                            "same order.")
     if ids and ids != representation.row_ids:
         raise ExplorerError(f"The rows of {checkpoint.run} {checkpoint.revision} are not those of the others "
                             f"({len(representation.row_ids)} and {len(ids)} rows): different tokenizers cut the texts "

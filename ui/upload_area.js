@@ -40,7 +40,7 @@ export default function (component) {
     find(".stop").hidden = false;
     find("progress").hidden = false;
     try {
-      const list = JSON.stringify(files.map(([name, file]) => [name, file.size]));
+      const list = JSON.stringify(files.map(([name, file]) => [name, file.size, file.lastModified]));
       const upload = await ask("POST", "/uploads", list);
       const byName = new Map(files);
       const total = upload.sizes.reduce((a, b) => a + b, 0);

@@ -40,10 +40,11 @@ def give_token(owner: str) -> str:
 
 
 async def begin(request: Request) -> JSONResponse:
-    """POST /uploads with a list of [name, bytes]: where each file of the upload stands."""
+    """POST /uploads with a list of [name, bytes, time of change]: where each file of the upload stands."""
     listed = json.loads(await _body(request, LONGEST_LIST))
-    files = [(str(name), int(size)) for name, size in listed]
-    begun = await run_in_threadpool(upload.begin, open_store().uploads, files, _owner(request))
+    files = [(str(name), int(size)) for name, size, *_ in listed]
+    marks = [int(mark) for _, _, *rest in listed for mark in rest]
+    begun = await run_in_threadpool(upload.begin, open_store().uploads, files, _owner(request), marks)
     return JSONResponse({"id": begun.id, "names": begun.names, "sizes": begun.sizes, "received": begun.received,
                          "skipped": begun.skipped})
 

@@ -7,6 +7,7 @@
 
 import json
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from analysis.checkpoints.archive import PLAIN_OR_DEFLATED
 from analysis.checkpoints.headers import read_header
 from analysis.checkpoints.preflight import FLOATS, memory_limit
 from analysis.errors import ExplorerError
@@ -26,11 +28,15 @@ SUFFIXES = (".npy", ".npz", ".safetensors")
 NAMES = ("ids", "documents")
 MOST_SITES, MOST_ARRAYS, MIN_ROWS = 1_000, 4_000, 4
 LONGEST_SITE = 80
+SCATTERS = 4  # scatter matrices that stand in memory at once: the whole, a group, the rest, its eigenvectors
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_rows(path: Path) -> Representation:
     """Rows, ids and documents of one file. Raises ExplorerError naming the array that cannot be used."""
+    if path.stat().st_size > memory_limit() / 3:
+        raise ExplorerError(f"{path.name} is {path.stat().st_size / 1e9:.1f} GB, more than this machine should hold at "
+                            "once; give fewer rows.")
     arrays = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}[path.suffix](path)
     names = {name: arrays.pop(name) for name in NAMES if name in arrays}
     sites = {name: array for name, array in arrays.items() if not name.startswith("label")}
@@ -53,7 +59,7 @@ def read_rows(path: Path) -> Representation:
 
 
 def _checked(path: Path, name: str, array: np.ndarray) -> np.ndarray:
-    if len(name) > LONGEST_SITE or not name.isprintable():
+    if not 0 < len(name) <= LONGEST_SITE or not name.isprintable():
         raise ExplorerError(f"{path.name}: {name[:40]!r} is no name for a site; give {LONGEST_SITE} letters "
                             "or fewer.")
     if array.ndim != 2 or array.shape[1] < 1:
@@ -61,7 +67,11 @@ def _checked(path: Path, name: str, array: np.ndarray) -> np.ndarray:
                             "it so that every row is one stimulus or token.")
     if array.dtype.kind not in "fiu":
         raise ExplorerError(f"{path.name}: array {name!r} holds {array.dtype} values and numbers are needed.")
-    rows = np.ascontiguousarray(array, dtype=np.float32)
+    if 8 * array.shape[1]**2 * SCATTERS > memory_limit():
+        raise ExplorerError(f"{path.name}: array {name!r} has {array.shape[1]} columns, whose scatter matrix does not "
+                            "fit into memory; project them to fewer first, for instance with a random projection.")
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(rows).all():
         raise ExplorerError(f"{path.name}: array {name!r} has NaN or infinite values (or values beyond float32) in "
                             f"{int((~np.isfinite(rows)).any(axis=1).sum())} row(s); leave these rows out.")
@@ -74,7 +84,12 @@ def _names(path: Path, what: str, values: Any, n: int) -> tuple[str, ...] | None
     found = np.asarray(values).ravel()
     if len(found) != n:
         raise ExplorerError(f"{path.name}: there are {len(found)} {what} and {n} rows; give one for each row.")
-    return tuple(str(value) for value in found.tolist())
+    try:
+        texts = tuple(value.decode() if isinstance(value, bytes) else str(value) for value in found.tolist())
+        "".join(texts).encode()
+    except (ValueError, SystemError) as error:
+        raise ExplorerError(f"{path.name}: the {what} are not text that can be written; give plain strings.") from error
+    return texts
 
 
 def _npy(path: Path) -> dict[str, np.ndarray]:
@@ -90,13 +105,19 @@ def _npz(path: Path) -> dict[str, np.ndarray]:
             if len(members) > MOST_ARRAYS or unpacked > memory_limit() / 3:
                 raise ExplorerError(f"{path.name} unpacks to {unpacked / 1e9:.1f} GB in {len(members)} arrays, more "
                                     "than this machine should hold; give fewer rows.")
-            found = {}
+            found: dict[str, np.ndarray] = {}
             for info in members:
+                name = info.filename.removesuffix(".npy")
+                if name in found:
+                    raise ValueError(f"it holds {name[:40]!r} twice")
+                if info.compress_type not in PLAIN_OR_DEFLATED:
+                    raise ValueError("it is packed in another way")
                 with packed.open(info) as handle:
-                    found[info.filename.removesuffix(".npy")] = _array(handle, info.file_size, path.name)
+                    found[name] = _array(handle, info.file_size, path.name)
             return found
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ExplorerError(f"{path.name} is damaged ({error}); save it again with numpy.savez.") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError,
+            OverflowError) as error:
+        raise ExplorerError(f"{path.name} is damaged ({_line(error)}); save it again with numpy.savez.") from error
 
 
 def _array(handle: IO[bytes], size: int, name: str) -> np.ndarray:
@@ -104,6 +125,8 @@ def _array(handle: IO[bytes], size: int, name: str) -> np.ndarray:
     try:
         read_header_of = HEADERS[np.lib.format.read_magic(handle)]
         shape, by_columns, dtype = read_header_of(handle)
+        if not all(type(length) is int and length >= 0 for length in shape):
+            raise ValueError("its shape is not one of whole numbers")
         count = math.prod(shape)
         if dtype.hasobject:
             raise ValueError("it holds Python objects, which would have to be unpickled")
@@ -111,9 +134,14 @@ def _array(handle: IO[bytes], size: int, name: str) -> np.ndarray:
             raise ValueError(f"it claims {count * dtype.itemsize} bytes and holds at most {size}")
         content = handle.read(count * dtype.itemsize)
         return np.frombuffer(content, dtype=dtype, count=count).reshape(shape, order="F" if by_columns else "C")
-    except (ValueError, KeyError, EOFError, SyntaxError, OverflowError, RecursionError) as error:
-        raise ExplorerError(f"{name} cannot be read as an array: {str(error)[:120]}. Save numbers (and strings for "
+    except (ValueError, KeyError, TypeError, IndexError, EOFError, SyntaxError, OverflowError, RecursionError,
+            MemoryError, tokenize.TokenError) as error:
+        raise ExplorerError(f"{name} cannot be read as an array: {_line(error)}. Save numbers (and strings for "
                             "ids) with numpy.save or numpy.savez.") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -128,5 +156,6 @@ def _safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         names = {name: np.array(json.loads(metadata[name]), dtype=str) for name in NAMES if name in metadata}
         return load_file(path) | names
-    except ValueError as error:
-        raise ExplorerError(f"{path.name}: ids and documents in its metadata must be JSON lists ({error}).") from error
+    except (ValueError, RecursionError, SystemError) as error:
+        raise ExplorerError(f"{path.name}: ids and documents in its metadata must be JSON lists of texts "
+                            f"({_line(error)}).") from error

@@ -8,6 +8,7 @@ An id is a random secret: who knows it may write to that upload, and nothing els
 written whole or not at all, so memory holds one piece whatever the size of the file.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.checkpoints import archive
 from analysis.checkpoints.archive import Limits, is_archive, is_clutter, safe_name, unpack
 from analysis.checkpoints.preflight import PICKLE_VARIABLE, gigabytes
 from analysis.errors import ExplorerError
@@ -30,7 +32,6 @@ LARGEST_PIECE = 16 * 1024 * 1024
 MOST_FILES = 2_000
 FORGET_AFTER_S = 48 * 3600.0
 WANTED = (".safetensors", ".json", ".txt", ".model", ".npy", ".npz", ".csv")
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2")
 ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -45,15 +46,20 @@ class Upload:
     skipped: tuple[str, ...] = ()
 
 
-def begin(root: Path, files: Sequence[tuple[str, int]], owner: str) -> Upload:
-    """Start an upload of (relative name, bytes), or find the same unfinished one of the same owner again."""
+def begin(root: Path, files: Sequence[tuple[str, int]], owner: str, marks: Sequence[int] = ()) -> Upload:
+    """Start an upload of (relative name, bytes), or find the same unfinished one of the same owner again.
+
+    `marks` tell files of one name and size apart, such as the times they were changed.
+    """
     _forget_old(root)
     wanted, skipped = _sorted_out(files)
     total = sum(size for _, size in wanted)
-    promise = {"files": wanted, "owner": owner}
+    promise = {"files": wanted, "owner": owner, "marks": list(marks)}
     for folder in root.glob("*/"):
-        if _read(folder).get("promise") == digest(promise) and (folder / "incoming").exists():
-            return _state(folder, skipped)
+        if _read(folder).get("promise") == digest(promise):
+            if _is_under_way(folder, len(wanted)):
+                return _state(folder, skipped)
+            shutil.rmtree(folder, ignore_errors=True)  # it broke while it was put in place
     _check_room(root, total)
     folder = root / secrets.token_hex(16)
     (folder / "incoming").mkdir(parents=True)
@@ -90,6 +96,8 @@ def receive(root: Path, id: str, number: int, offset: int, piece: bytes, sha256:
 def finish(root: Path, id: str) -> Path:
     """Put a complete upload under its names, unpack archives, and return the folder; a failure removes it all."""
     folder = _folder(root, id)
+    if not _is_under_way(folder, len(_read(folder)["files"])):
+        raise ExplorerError("This upload is being put in place already; wait for it.")
     state = _state(folder, ())
     short = [name for name, size, have in zip(state.names, state.sizes, state.received, strict=True) if size != have]
     if short:
@@ -98,36 +106,50 @@ def finish(root: Path, id: str) -> Path:
     files = folder / "files"
     try:
         files.mkdir()
+    except FileExistsError as error:
+        raise ExplorerError("This upload is being put in place already; wait for it.") from error
+    try:
         for number, name in enumerate(state.names):
-            received = folder / "incoming" / str(number)
-            if is_archive(name):
-                packed = received.rename(folder / safe_name(name).name)
-                unpack(packed, files, Limits(int(quota()), WANTED))
-                packed.unlink()
-            else:
-                target = files / safe_name(name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                received.rename(target)
+            _put_in_place(root, folder / "incoming" / str(number), files, name)
+        done = _read(folder) | {"promise": ""}  # so that the same files may come again
+        (folder / "manifest.json").write_text(json.dumps(done))
         shutil.rmtree(folder / "incoming")
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise ExplorerError(f"The upload could not be put in place ({error.strerror}); send it again.") from error
         raise
     return _innermost(files)
 
 
+def _put_in_place(root: Path, received: Path, files: Path, name: str) -> None:
+    target = files / safe_name(name)
+    if is_archive(name):
+        packed = received.rename(files.parent / target.name)
+        unpack(packed, files, Limits(_room(root), WANTED))
+        packed.unlink()
+    elif target.exists() or any(parent.is_file() for parent in target.parents):
+        raise ExplorerError(f"Two files of this upload want the place of {name}; upload them apart.")
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        received.rename(target)
+
+
 def label(root: Path, id: str) -> str:
     """What a person would call an upload: its folder, its only file, or its archive."""
-    names = [Path(name) for name, _ in _read(root / id).get("files", [])]
-    tops = {name.parts[0] for name in names}
+    names = [name for name, _ in _read(root / id).get("files", [])]
+    tops = {name.split("/")[0] for name in names}
     if len(tops) != 1:
         return "upload"
-    return tops.pop().split(".")[0]
+    ends = (*archive.SUFFIXES, *WANTED)
+    return next((names[0].removesuffix(end) for end in ends if names[0].lower().endswith(end) and names[0] in tops),
+                tops.pop())
 
 
 def take(root: Path, files: Sequence[tuple[str, bytes]], owner: str) -> str:
     """A small upload that is in memory already, by the same way; returns its id, ready to be finished."""
-    upload = begin(root, [(name, len(content)) for name, content in files], owner)
-    contents = {str(safe_name(name)): content for name, content in files if not is_clutter(name)}
+    upload = begin(root, [(name, len(content)) for name, content in files], owner, [secrets.randbits(62)])
+    contents = {str(safe_name(name)): content for name, content in files if _is_wanted(name)}
     for number, name in enumerate(upload.names):
         content, at = contents[name], upload.received[number]
         while at < len(content):
@@ -150,10 +172,9 @@ def _sorted_out(files: Sequence[tuple[str, int]]) -> tuple[list[tuple[str, int]]
     """Files that can be read here, under checked names, and the names of the others (optimizer states, read-mes)."""
     if len(files) > MOST_FILES:
         raise ExplorerError(f"{len(files)} files were chosen and {MOST_FILES} is the most for one upload.")
-    pickles = (".bin",) if os.environ.get(PICKLE_VARIABLE) == "1" else ()
     wanted, skipped = [], []
     for name, size in files:
-        if is_clutter(name) or not name.lower().endswith((*WANTED, *ARCHIVES, *pickles)):
+        if not _is_wanted(name):
             skipped.append(name[:200])
         else:
             wanted.append((str(safe_name(name)), int(size)))
@@ -168,10 +189,27 @@ def _sorted_out(files: Sequence[tuple[str, int]]) -> tuple[list[tuple[str, int]]
     return sorted(wanted), tuple(skipped)
 
 
+def _is_wanted(name: str) -> bool:
+    pickles = (".bin",) if os.environ.get(PICKLE_VARIABLE) == "1" else ()
+    return not is_clutter(name) and name.lower().endswith((*WANTED, *archive.SUFFIXES, *pickles))
+
+
+def _used(root: Path) -> int:
+    used = 0
+    for path in root.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another upload may end meanwhile
+            used += path.stat().st_size if path.is_file() else 0
+    return used
+
+
+def _room(root: Path) -> int:
+    """Bytes that may still be written: what is left of the quota and of the disk."""
+    return int(max(0, min(quota() - _used(root), shutil.disk_usage(root).free - KEEP_FREE)))
+
+
 def _check_room(root: Path, more: int) -> None:
-    used = sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) if root.exists() else 0
     root.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(root).free
+    used, free = _used(root), shutil.disk_usage(root).free
     if used + more > quota():
         raise ExplorerError(f"{more / 1e9:.2f} GB more would make uploads {(used + more) / 1e9:.2f} GB and "
                             f"{quota() / 1e9:.2f} GB is the most; remove an uploaded run, or set {QUOTA_VARIABLE}.")
@@ -183,8 +221,9 @@ def _check_room(root: Path, more: int) -> None:
 def _forget_old(root: Path) -> None:
     """Remove uploads that were never finished."""
     for folder in root.glob("*/incoming"):
-        if time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > FORGET_AFTER_S:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > FORGET_AFTER_S:
+                shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def _folder(root: Path, id: str) -> Path:
@@ -192,6 +231,10 @@ def _folder(root: Path, id: str) -> Path:
     if not ID.fullmatch(id) or not (folder / "incoming").is_dir():
         raise ExplorerError("This upload is not known (any more); choose the files again.")
     return folder
+
+
+def _is_under_way(folder: Path, count: int) -> bool:
+    return not (folder / "files").exists() and all((folder / "incoming" / str(k)).exists() for k in range(count))
 
 
 def _read(folder: Path) -> dict:

@@ -71,8 +71,8 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
     band_x, band_y = _outline(x, placed)
     if band_x:
         figure.add_trace(go.Scatter(
-            x=band_x, y=band_y, fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0}, hoverinfo="skip",
-            showlegend=False, legendgroup=name, name=f"{name} interval"), row=1, col=1)
+            x=band_x, y=band_y, mode="lines", fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0},
+            hoverinfo="skip", showlegend=False, legendgroup=name, name=f"{name} interval"), row=1, col=1)
     figure.add_trace(go.Scatter(
         x=x, y=[record["value"] for record in placed], mode="lines+markers", name=name, legendgroup=name,
         line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, connectgaps=False,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,21 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
     """Address of the app, started as `make run` starts it, on a free port and with an empty cache."""
+    with running(tmp_path_factory.mktemp("app"), HF_HUB_OFFLINE="1") as address:
+        yield address
+
+
+@contextmanager
+def running(folder, **settings):
+    """The app in a process of its own, whose cache lies in a folder; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
-    settings = {"EXPLORER_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    known = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    settings = known | {"EXPLORER_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"} | settings
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-                                  cwd=PROJECT, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT)
+                                  cwd=PROJECT, env=settings, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: server.poll() is not None or answers(f"{address}/_stcore/health"))

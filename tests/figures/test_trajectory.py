@@ -133,6 +133,10 @@ def test_an_undefined_value_is_a_gap():
     check_figure(figure)
 
 
+def test_a_band_of_few_points_has_no_dots_at_its_corners():
+    assert {trace.mode for trace in build(series()).data if trace.fill is not None} == {"lines"}
+
+
 def test_the_band_does_not_bridge_a_gap():
     records = [record("alpha", 1, 5.0), record("alpha", 2, 5.0), record("alpha", 4, None), record("alpha", 8, 7.0),
                record("alpha", 16, 7.0)]

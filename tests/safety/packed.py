@@ -1,6 +1,8 @@
 """Archives made byte by byte, so that they can say what no packer says, and a check that they are refused."""
 
+import hashlib
 import io
+import json
 import shutil
 import struct
 import tarfile
@@ -9,14 +11,17 @@ import warnings
 import zipfile
 import zlib
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from analysis.checkpoints.upload import finish, receive, take
 from analysis.errors import ExplorerError
 
 LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 FIELDS = {"flags": (8, "<H"), "method": (10, "<H"), "crc": (16, "<I"), "packed": (20, "<I"), "size": (24, "<I"),
           "offset": (42, "<I")}
-BLOCK = 512
+BLOCK, PIECE = 512, 700
 LEADS_OUT = ["../evil.json", "run/../../evil.json", "/evil.json", "/tmp/evil.json", "..\\evil.json",
              "a\\..\\..\\e.json", "\\evil.json", "\\\\server\\share\\e.json", "C:\\evil.json", "C:evil.json",
              "c:/evil.json", "./../evil.json", "a/..", "../.hidden", ".\\..\\evil.json", "__MACOSX/../../evil.json"]
@@ -146,4 +151,59 @@ def quoted_bomb(path, kernel, names):
                        + name.encode() for name, about, behind in reversed(entries))
     path.write_bytes(data + listing + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(names), len(names),
                                                                   len(listing), len(data), 0))
+    return path
+
+
+# --- uploads ---
+
+
+def announced(content):
+    return [(name, len(what)) for name, what in content.items()]
+
+
+def sent(root, upload_id, number, offset, piece):
+    return receive(root, upload_id, number, offset, piece, hashlib.sha256(piece).hexdigest())
+
+
+def send(root, begun, content, *, most=None):
+    """What a browser does: each file from where it is, a piece after the other, at most so many pieces."""
+    for number, name in enumerate(begun.names):
+        at = begun.received[number]
+        while at < len(content[name]):
+            if most is not None:
+                most -= 1
+                if most < 0:
+                    return
+            at = sent(root, begun.id, number, at, content[name][at:at + PIECE])
+
+
+def taken(root, content):
+    """An upload that is in memory already, begun and finished."""
+    return finish(root, take(root, list(content.items()), "me"))
+
+
+def without_folder(content):
+    return {name.removeprefix("run/"): what for name, what in content.items()}
+
+
+# --- rows ---
+
+
+def saved(path, **arrays):
+    """The arrays in a file of the kind that its suffix says; a .npy holds one."""
+    if path.suffix == ".npy":
+        np.save(path, *arrays.values())
+    elif path.suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        names = {name: json.dumps(list(arrays.pop(name))) for name in ("ids", "documents") if name in arrays}
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata=names or None)
+    return path
+
+
+def headed(path, header, content=b"", version=b"\1\0"):
+    """A .npy file with this header, as text or as what numpy would write."""
+    text = header if isinstance(header, bytes) else repr(header).encode()
+    size = len(text).to_bytes(2 if version == b"\1\0" else 4, "little")
+    path.write_bytes(b"\x93NUMPY" + version + size + text + content)
     return path
