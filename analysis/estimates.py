@@ -56,7 +56,7 @@ def operations_per_s() -> float:
 
 def volume(size: float) -> str:
     """Bytes in the unit a person would use."""
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.1f} MB" if size < 999.95e6 else f"{size / 1e9:.1f} GB"
 
 
 def duration(seconds: float) -> str:

@@ -74,7 +74,7 @@ def unpack(archive: Path, into: Path, limits: Limits) -> list[Path]:
             if total > most:
                 raise ExplorerError(f"{archive.name} unpacks to more than {most / 1e6:.0f} MB, which is the most for "
                                     "an archive of its size; upload the files themselves.")
-            if is_clutter(name) or not name.endswith(limits.wanted):
+            if is_clutter(name) or not name.lower().endswith(limits.wanted):
                 continue
             relative = safe_name(name)
             target = into / relative
@@ -86,8 +86,8 @@ def unpack(archive: Path, into: Path, limits: Limits) -> list[Path]:
             _write(handle, target, size, archive.name)
             written.append(target)
     if not written:
-        raise ExplorerError(f"{archive.name} holds no file that can be read here; pack config.json, *.safetensors and "
-                            "the tokenizer, or .npy and .npz files.")
+        raise ExplorerError(f"{archive.name} holds no file that can be read here; pack files that end in "
+                            f"{', '.join(limits.wanted)}.")
     return written
 
 

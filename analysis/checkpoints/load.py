@@ -40,6 +40,11 @@ class Loaded:
     blocks: int
     context: int
 
+    @property
+    def pads_sounds(self) -> bool:
+        """Whether sounds are padded to one length, so that only a mask tells what of it was heard."""
+        return self.modality == "sound" and self.model.config.model_type == "whisper"
+
 
 def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
     """The model in a folder, as the class its config names, checked tensor by tensor.

@@ -15,20 +15,26 @@ from analysis.extraction.probes import IMAGE_FORMATS, Probe, Text
 
 IMAGES_AT_ONCE = 16
 MOST_PIXELS = 50_000_000
-LONGEST_SOUND_S = 30.0
+SHORTEST_SOUND_S, LONGEST_SOUND_S = 0.05, 30.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Items of the probe by number, and the network's input for them. Without a mask, every position is real."""
+    """Items of the probe by number, and the network's input for them. `real` marks what of it is no padding, in frames
+    that the network may take several of together; without it and without a mask, every position is real."""
 
     items: list[int]
     inputs: dict[str, torch.Tensor]
+    real: torch.Tensor | None = None
 
     def mask(self, embedding: torch.Tensor) -> torch.Tensor:
         """1 where a position of the network belongs to the item, 0 where it is padding."""
-        given = self.inputs.get("attention_mask")
-        return torch.ones(embedding.shape[:2], dtype=torch.long) if given is None else given
+        if "attention_mask" in self.inputs:
+            return self.inputs["attention_mask"]
+        length = embedding.shape[1]
+        if self.real is None or self.real.shape[1] < length:
+            return torch.ones(embedding.shape[:2], dtype=torch.long)
+        return self.real[:, ::self.real.shape[1] // length][:, :length].long()
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,8 @@ def _image(item: Text) -> Any:
         with Image.open(item.text, formats=IMAGE_FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise ValueError(f"{opened.width} x {opened.height} pixels are too many")
+            if opened.mode.startswith("I;16"):  # convert would clip it to white
+                return Image.fromarray((np.asarray(opened) // 257).astype(np.uint8)).convert("RGB")
             return opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ExplorerError(f"The image {item.id!r} of the probe cannot be read ({str(error)[:100]}); mend or remove "
@@ -117,8 +125,10 @@ def _sounds(loaded: Loaded, items: tuple[Text, ...]) -> Iterator[Batch]:
     """One sound at a time: padding would change what the convolutions hear."""
     for number, item in enumerate(items):
         samples = _samples(item, loaded.processor.sampling_rate)
-        ready = loaded.processor(samples, sampling_rate=loaded.processor.sampling_rate, return_tensors="pt")
-        yield Batch([number], {name: value for name, value in ready.items() if name != "attention_mask"})
+        ready = loaded.processor(samples, sampling_rate=loaded.processor.sampling_rate, return_tensors="pt",
+                                 **({"return_attention_mask": True} if loaded.pads_sounds else {}))
+        inputs = {name: value for name, value in ready.items() if name != "attention_mask"}
+        yield Batch([number], inputs, ready.get("attention_mask") if loaded.pads_sounds else None)
 
 
 def _samples(item: Text, rate: int) -> np.ndarray:
@@ -131,6 +141,8 @@ def _samples(item: Text, rate: int) -> np.ndarray:
             if sound.getnframes() > LONGEST_SOUND_S * rate:
                 raise ValueError(f"it is longer than {LONGEST_SOUND_S:.0f} s")
             frames = np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2")
+            if len(frames) != sound.getnframes() * sound.getnchannels() or sound.getnframes() < rate * SHORTEST_SOUND_S:
+                raise ValueError(f"it is cut off or shorter than {SHORTEST_SOUND_S} s")
             return frames.reshape(-1, sound.getnchannels()).mean(axis=1, dtype=np.float32) / 32768
     except (wave.Error, EOFError, ValueError, OSError) as error:
         raise ExplorerError(f"The sound {item.id!r} of the probe cannot be used: {str(error)[:120]}. Convert or remove "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis.checkpoints.archive import Limits, is_archive, unpack
 from analysis.errors import ExplorerError
-from analysis.extraction.probes import IMAGES, SOUNDS, Probe, load_probe
+from analysis.extraction.probes import AS_GIVEN, IMAGES, SOUNDS, Probe, built_in_probes, load_probe
 from analysis.files import cache_root
 
 SUFFIXES = (".txt", ".csv", ".jsonl", ".parquet", ".zip")
@@ -28,8 +28,8 @@ def add_probe(file_name: str, content: bytes) -> Probe:
     path = Path(file_name)
     stem = re.sub(r"[^\w-]+", "-", path.stem, flags=re.ASCII).strip("-")[:60] or "probe"
     if path.suffix.lower() not in SUFFIXES or len(content) > LARGEST:
-        raise ExplorerError(f"{file_name[:80]} cannot be a probe; give {', '.join(SUFFIXES)} (images or sounds) of at "
-                            f"most {LARGEST // 10**9} GB.")
+        raise ExplorerError(f"{file_name[:80]!r} cannot be a probe; give {', '.join(SUFFIXES)} (images or sounds) of "
+                            f"at most {LARGEST // 10**9} GB.")
     root = cache_root() / "probes"
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as name:
@@ -39,16 +39,25 @@ def add_probe(file_name: str, content: bytes) -> Probe:
             (Path(name) / stem).mkdir()
             unpack(fresh, Path(name) / stem, Limits(LARGEST, (*IMAGES, *SOUNDS)))
             fresh = Path(name) / stem
-        probe = load_probe(fresh)
+            fresh = _without_wrapper(fresh)
         for number in range(1, 1000):
-            final = root / f"{stem}{'' if number == 1 else f'-{number}'}{fresh.suffix}"
-            known = added_probes().get(final.name.split(".")[0])
+            named = f"{stem}{'' if number == 1 else f'-{number}'}"
+            if named in (*built_in_probes(), AS_GIVEN):
+                continue
+            fresh = fresh.rename(fresh.with_name(f"{named}{fresh.suffix}"))  # texts without ids are named by their file
+            probe, known = load_probe(fresh), added_probes().get(named)
             if known is not None and load_probe(known).digest == probe.digest:
                 return load_probe(known)
             if known is None:
-                shutil.move(fresh, final)
-                return load_probe(final)
+                return load_probe(shutil.move(fresh, root / fresh.name))
     raise ExplorerError(f"There are a thousand probes named {stem} already; rename the file.")
+
+
+def _without_wrapper(folder: Path) -> Path:
+    """The folder itself, or the one folder in it that zip tools put around what was packed."""
+    inside = list(folder.iterdir())
+    is_wrapped = len(inside) == 1 and inside[0].is_dir() and any(path.is_dir() for path in inside[0].iterdir())
+    return _without_wrapper(inside[0]) if is_wrapped else folder
 
 
 def find_probe(name: str) -> Probe:

@@ -1,5 +1,6 @@
 """Probes: fixed sets of texts with ids, so that every row of every representation is known by name."""
 
+import csv
 import hashlib
 import json
 import lzma
@@ -8,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from pyarrow import ArrowException, parquet
 
 from analysis.errors import ExplorerError
 from analysis.keys import digest
@@ -64,8 +67,8 @@ def load_probe(name: str | Path) -> Probe:
     if not path.is_file():
         raise ExplorerError(f"There is no probe {name}: built in are {', '.join(built_in_probes())}; or give the path "
                             "of a .jsonl, .csv, .parquet or .txt file, or of a folder of images.")
-    if path.suffix in (".csv", ".parquet"):
-        texts = [_record(path, number, record) for number, record in enumerate(_table(path), 1)]
+    if path.suffix.lower() in (".csv", ".parquet"):
+        texts = [_record(path, number, record, where) for number, (where, record) in enumerate(_table(path), 1)]
     else:
         texts = [_text(path, number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
     if not texts:
@@ -102,43 +105,68 @@ def _text(path: Path, number: int, line: str) -> Text:
         json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair has no bytes
     except (ValueError, RecursionError) as error:
         raise ExplorerError(f"Line {number} of the probe {path} is not JSON: {error}.") from error
-    return _record(path, number, record)
+    return _record(path, number, record, f"Line {number}")
 
 
-def _record(path: Path, number: int, record: Any) -> Text:
+def _record(path: Path, number: int, record: Any, where: str) -> Text:
     default = f"{path.name.split('.')[0]}:{number}"
     if not isinstance(record, dict) or not str(record.get("text") or "").strip():
-        raise ExplorerError(f"Line {number} of the probe {path} has no text; each has to have a `text`.")
+        raise ExplorerError(f"{where} of the probe {path} has no text; each has to have a `text`.")
     record = {key: value for key, value in record.items() if value is not None}
     id = str(record.get("id", default))
     labels = {key: str(value) for key, value in record.items() if key not in ("id", "document", "text")}
     return Text(id, str(record.get("document", id)), str(record["text"]), labels)
 
 
-def _table(path: Path) -> list[dict[str, Any]]:
-    """Rows of a .csv or .parquet file, as texts."""
-    import pandas
-    import pyarrow
-    from pyarrow import parquet
+def _table(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a .csv or .parquet file as texts, each with the words for where it stands."""
     if path.stat().st_size > MAX_BYTES:
         raise ExplorerError(f"The probe {path} is larger than {MAX_BYTES // 10**6} MB; give a smaller sample of texts.")
     try:
-        if path.suffix == ".parquet":
-            inside = parquet.ParquetFile(path).metadata
-            unpacked = sum(inside.row_group(i).total_byte_size for i in range(inside.num_row_groups))
-            if unpacked > 4 * MAX_BYTES or inside.num_rows > MOST_TEXTS:
-                raise ValueError(f"it unpacks to {unpacked / 1e6:.0f} MB in {inside.num_rows} rows")
-            table = pandas.read_parquet(path)
-        else:
-            table = pandas.read_csv(path, dtype=str, keep_default_na=False, nrows=MOST_TEXTS + 1)
-    except (ValueError, OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
-        raise ExplorerError(f"The probe {path} cannot be read as a table ({str(error)[:120]}); save it "
-                            "again.") from error
-    if "text" not in table.columns:
-        raise ExplorerError(f"The probe {path} has the columns {', '.join(map(str, table.columns[:8]))} and none is "
-                            "named text; name the one that holds the texts so.")
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(key): value for key, value in row.items() if value not in (None, "")} for row in rows]
+        rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
+    except (ValueError, OSError, csv.Error, ArrowException) as error:
+        said = " ".join(str(error).split())[:120]
+        raise ExplorerError(f"The probe {path} cannot be read as a table ({said}); save it again.") from error
+    if len(rows) > MOST_TEXTS:
+        raise ExplorerError(f"The probe {path} holds more than {MOST_TEXTS} texts; give a smaller sample.")
+    if rows and "text" not in rows[0][1]:
+        names = ", ".join(ascii(name)[1:-1][:40] for name in list(rows[0][1])[:8])
+        raise ExplorerError(f"The probe {path} has the columns {names} and none is named text; name the one that holds "
+                            "the texts so.")
+    return [(where, {name: value for name, value in row.items() if value is not None and value != ""})
+            for where, row in rows]
+
+
+def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    with path.open(newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle, strict=True)
+        rows: list[tuple[str, dict[str, Any]]] = []
+        for row in reader:
+            if None in row:
+                raise ValueError(f"line {reader.line_num} has more values than there are columns; quote texts with "
+                                 "commas in them")
+            rows.append((f"Line {reader.line_num}", row))
+            if len(rows) > MOST_TEXTS:
+                break
+    return rows
+
+
+def _parquet_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Read in small batches, since a few bytes may stand for a long text many times over."""
+    rows: list[tuple[str, dict[str, Any]]] = []
+    held = 0
+    with parquet.ParquetFile(path) as table:
+        for batch in table.iter_batches(batch_size=256):
+            held += batch.nbytes
+            if held > MAX_BYTES or len(rows) > MOST_TEXTS:
+                raise ValueError(f"it unpacks to more than {MAX_BYTES // 10**6} MB or {MOST_TEXTS} rows")
+            rows += [(f"Row {len(rows) + k}", {name: _spoken(value) for name, value in row.items()})
+                     for k, row in enumerate(batch.to_pylist(), 1)]
+    return rows
+
+
+def _spoken(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _media(folder: Path) -> Probe:
