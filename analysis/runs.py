@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,9 @@ def open_on_hub(store: Store, repo: str, how: str, name: str | None = None) -> R
 
 def open_upload(store: Store, id: str) -> Run:
     """The run that a complete upload holds, remembered; an upload that holds none is removed, and the reason raised."""
+    for run in (_open(store, known, source) for known, source in store.remembered_runs().items()
+                if Path(source).is_relative_to(store.uploads / id)):
+        return run  # it was finished before, and the answer was lost
     name = upload.label(store.uploads, id)
     folder = upload.finish(store.uploads, id)
     try:
@@ -88,6 +92,9 @@ def forget(store: Store, run: Run) -> None:
 def open_stages(store: Store, stages: Sequence[tuple[str, str]], name: str) -> Run:
     """Several models as the named stages of one run (base, SFT, DPO ...): each a folder, or hub:REPO[@REVISION]."""
     own = _free_name(name, _sources(store))
+    twice = [stage for stage, count in Counter(stage for stage, _ in stages).items() if count > 1]
+    if twice:
+        raise ExplorerError(f"The stage {twice[0]!r} is named twice; give every stage a name of its own.")
     checkpoints = []
     for stage, source in stages:
         if source.startswith(hub.PREFIX):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis import compute, registry
-from analysis.checkpoints import activations, hub
+from analysis.checkpoints import activations
 from analysis.checkpoints.preflight import examine
 from analysis.compute import Protocol
+from analysis.errors import ExplorerError
 from analysis.extraction.probes import AS_GIVEN
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
@@ -61,9 +62,10 @@ def preflight(run: Run) -> list[dict[str, Any]]:
     rows = []
     for checkpoint in run.checkpoints:
         row: dict[str, Any] = {"checkpoint": checkpoint.revision, "step": checkpoint.step, "tokens": checkpoint.tokens}
-        if checkpoint.path.startswith((hub.PREFIX, activations.PREFIX)):
-            place = "fetched and checked when it is computed" if checkpoint.source else "rows, no model"
-            row |= {"verdict": "fit to load", "kind": place, "reasons": ""}
+        if checkpoint.source:
+            row |= {"verdict": "not looked at", "kind": "fetched and checked when it is computed", "reasons": ""}
+        elif checkpoint.path.startswith(activations.PREFIX):
+            row |= _rows_verdict(Path(checkpoint.path.removeprefix(activations.PREFIX)))
         else:
             report = examine(Path(checkpoint.path))
             row |= {"verdict": "refused" if report.refusals else "fit to load", "kind": report.model_type,
@@ -74,6 +76,15 @@ def preflight(run: Run) -> list[dict[str, Any]]:
                     "reasons": " ".join(report.refusals)}
         rows.append(row | {"fingerprint": checkpoint.fingerprint[:12]})
     return rows
+
+
+def _rows_verdict(path: Path) -> dict[str, Any]:
+    try:
+        rows = activations.read_rows(path)
+    except (ExplorerError, OSError) as error:
+        return {"verdict": "refused", "kind": "rows, no model", "reasons": str(error)}
+    return {"verdict": "fit to load", "kind": "rows, no model", "rows": len(rows.row_ids), "sites": len(rows.rows),
+            "width": max(x.shape[1] for x in rows.rows.values()), "MB": path.stat().st_size / 1e6, "reasons": ""}
 
 
 def is_bundled(run: Run) -> bool:

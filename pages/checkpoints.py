@@ -7,7 +7,6 @@ from ui import hub_opener, opener, preflight_card, upload_area, workspace
 
 st.title("Checkpoints")
 st.markdown("Open a run from the Hub, a folder or your own machine; look it over before anything of it is loaded.")
-
 hub, folder, files, stages, probe = st.tabs(["Hub", "Folder", "Upload", "Stages", "Probe"], key="way",
                                             bind="query-params")
 with hub:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis import registry
 from analysis.references import citation
+from ui.plain import plain
 
 st.title("Measures")
 st.markdown("Every measure of this app, from the same records that compute them. Names say which estimator it is, "
@@ -13,7 +14,7 @@ wanted = st.text_input("Find", placeholder="rank, alignment, decay ...", key="fi
 found = [measure for measure in registry.all_measures().values()
          if wanted in f"{measure.name} {measure.label} {measure.summary} {measure.caveats}".lower()]
 if not found:
-    st.info(f"No measure speaks of “{wanted}”. Clear the field to see them all.", icon=":material/search_off:")
+    st.info(f"No measure speaks of “{plain(wanted)}”. Clear the field to see them all.", icon=":material/search_off:")
 for measure in found:
     with st.container(border=True):
         st.markdown(f"#### {measure.label}\n`{measure.name}` · version {measure.version} · "

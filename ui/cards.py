@@ -8,13 +8,14 @@ import streamlit as st
 
 from analysis import export, summaries
 from analysis.measure import Measure
+from ui.plain import plain
 from ui.selection import Selection
 
 
 def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str) -> None:
     """A chart, what it was made from, and the files to take away."""
     st.plotly_chart(built, theme=None, key=key, config=export.CONFIG, alt=f"{title}. {caption}")
-    st.caption(caption)
+    st.caption(plain(caption))
     stem = title.lower().replace(" ", "-").replace("/", "-")
     html, table, facts = st.columns([1, 1, 1])
     html.download_button("Figure (HTML)", lambda: export.figure_html(built, title), f"{stem}.html", "text/html",
@@ -53,15 +54,15 @@ def undefined(records: Sequence[dict[str, Any]]) -> None:
             reasons.setdefault(record["reason"], []).append(f"{record['run']} {record['revision']} {record['site']}")
     for reason, where in reasons.items():
         more = f" and {len(where) - 2} more" if len(where) > 2 else ""
-        st.warning(f"Undefined at {', '.join(where[:2])}{more}, because {reason}.", icon=":material/block:")
+        st.warning(f"Undefined at {plain(', '.join(where[:2]))}{more}, because {reason}.", icon=":material/block:")
 
 
 def warnings(selection: Selection, facts: Sequence[dict[str, Any]], sites: Sequence[str], said: Any) -> None:
     """Identical checkpoints, and outliers that decide what the numbers say."""
     for run in selection.runs:
         for group in run.duplicates:
-            st.warning(f"{run.name}: {', '.join(group)} have identical weights. A flat stretch there is not a plateau.",
-                       icon=":material/content_copy:")
+            st.warning(f"{plain(run.name)}: {plain(', '.join(group))} have identical weights. A flat stretch there is "
+                       "not a plateau.", icon=":material/content_copy:")
     lines = [f"{fact['run']} {fact['revision']}, {site}: {'; '.join(found)}" for fact in facts for site in sites
              if (found := said(fact.get("outliers", {}).get(site)))]
     if lines:

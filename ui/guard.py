@@ -5,6 +5,8 @@ import os
 
 import streamlit as st
 
+from ui.plain import plain
+
 PUBLIC_VARIABLE = "EXPLORER_PUBLIC"
 SET_UP = ("This app can be reached from other machines and nobody has to log in, so it stays closed. Either bind it to "
           "this machine (`--server.address 127.0.0.1`, the default), or set up a login: install `streamlit[auth]` and "
@@ -25,7 +27,7 @@ def let_in() -> None:
         st.button("Log in", on_click=st.login, type="primary", icon=":material/login:")
         st.stop()
     with st.sidebar:
-        st.caption(f"Logged in as {st.user.get('email') or st.user.get('name') or 'a guest'}")
+        st.caption(f"Logged in as {plain(st.user.get('email') or st.user.get('name') or 'a guest')}")
         st.button("Log out", on_click=st.logout, icon=":material/logout:")
 
 

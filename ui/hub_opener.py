@@ -9,6 +9,7 @@ from analysis.extraction.probes import DEFAULT, load_probe
 from analysis.figures import ladder
 from analysis.runs import open_on_hub, remember
 from ui import opener, workspace
+from ui.plain import plain
 
 SIZED_AT_ONCE = 40
 WAYS = {"log": "log-spaced", "every": "every k-th", "range": "a range of steps", "names": "by name", "all": "all"}
@@ -28,6 +29,7 @@ def draw() -> None:
     repo = st.text_input("Repository", placeholder="EleutherAI/pythia-70m", key="repo", bind="query-params",
                          help="The id of a model on the Hugging Face Hub. For a gated or private one, start the app "
                               "with HF_TOKEN set.")
+    opener.said("hub")
     if not repo:
         return
     try:
@@ -35,7 +37,7 @@ def draw() -> None:
         chosen = hub.pick(found, _how(found))
         _offer(repo, found, chosen)
     except ExplorerError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
 
 
 def _how(found: list[hub.Ref]) -> str:
@@ -63,7 +65,7 @@ def _offer(repo: str, found: list[hub.Ref], chosen: list[hub.Ref]) -> None:
     if stepped:
         st.plotly_chart(ladder.build(stepped, names, workspace.style()), theme=None, key="ladder",
                         config={"displayModeBar": False}, alt=f"{len(chosen)} of {len(found)} revisions chosen")
-    st.caption(f"{len(chosen)} of {len(found)} revisions: {', '.join(ref.name for ref in chosen[:8])}"
+    st.caption(f"{len(chosen)} of {len(found)} revisions: {plain(', '.join(ref.name for ref in chosen[:8]))}"
                f"{' ...' if len(chosen) > 8 else ''}")
     if len(chosen) <= SIZED_AT_ONCE or st.button(f"Show what {len(chosen)} revisions would download"):
         remotes = _sizes(tuple(chosen))
@@ -73,7 +75,7 @@ def _offer(repo: str, found: list[hub.Ref], chosen: list[hub.Ref]) -> None:
     if st.button("Open these revisions", type="primary", icon=":material/cloud_download:"):
         run = open_on_hub(workspace.store(), repo, ",".join(ref.name for ref in chosen))
         remember(workspace.store(), run)
-        opener.choose(run)
+        opener.choose(run, "hub")
         st.rerun()
 
 
@@ -83,5 +85,5 @@ def _flag_duplicates(chosen: list[hub.Ref], remotes: list[hub.Remote]) -> None:
         groups.setdefault(remote.fingerprint, []).append(ref.name)
     for group in groups.values():
         if len(group) > 1:
-            st.warning(f"{', '.join(group)} have identical files. They will be computed once, and flagged.",
+            st.warning(f"{plain(', '.join(group))} have identical files. They will be computed once, and flagged.",
                        icon=":material/content_copy:")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.jobs import job
 from ui import workspace
+from ui.plain import plain
 
 RECENT = 3
 
@@ -16,10 +17,10 @@ def offer(argv: list[str], title: str, why: str) -> None:
     """An empty state with its next step: a button that starts the worker, and the command that does the same."""
     last = next((j for j in job.listed(jobs_folder()) if j.argv == tuple(argv)), None)
     if last and last.active:
-        st.info(f"Computing now: {title}. This page fills in when it is done.", icon=":material/hourglass_top:")
+        st.info(f"Computing now: {plain(title)}. This page fills in when it is done.", icon=":material/hourglass_top:")
         return
     if last and last.state in ("failed", "interrupted"):
-        st.error(f"The last attempt {last.state}: {last.message}", icon=":material/error:")
+        st.error(f"The last attempt {last.state}: {plain(last.message)}", icon=":material/error:")
     st.info(why, icon=":material/calculate:")
     if st.button(f"Compute {title}", type="primary", key=f"start {title}"):
         job.start(jobs_folder(), argv, title)
@@ -56,7 +57,7 @@ def _row(one: job.Job) -> None:
             job.cancel(one)
             st.rerun(scope="app")
     elif one.state == "done":
-        st.caption(f":material/check: {one.title}")
+        st.caption(f":material/check: {plain(one.title)}")
     else:
         with st.expander(f"{one.title}: {one.state}", icon=":material/error:"):
             st.text(one.message)

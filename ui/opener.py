@@ -1,11 +1,14 @@
 """The way in for a person's own checkpoints: a folder on the machine of the app, or models as stages of a run."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from analysis.errors import ExplorerError
 from analysis.keys import Run
 from analysis.runs import find_run, open_stages, remember
 from ui import workspace
+from ui.plain import plain
 
 
 def draw() -> None:
@@ -13,38 +16,40 @@ def draw() -> None:
     with st.form("open", border=False):
         st.text_input("Folder", placeholder="/data/my-run", key="folder")
         st.form_submit_button("Open", icon=":material/folder_open:", on_click=_open)
-    said()
+    said("folder")
 
 
 def draw_stages() -> None:
     """Several models as the named stages of one run."""
-    with st.form("stages", border=False):
+    with st.form("new stages", border=False):
         st.text_input("Name of the run", "post-training", key="stages_name")
         st.text_area("Stages, one a line, in order", key="stages", height=140,
                      placeholder="base = hub:allenai/OLMo-2-0425-1B\nSFT = hub:allenai/OLMo-2-0425-1B-SFT\n"
                                  "DPO = hub:allenai/OLMo-2-0425-1B-DPO\nmine = /data/my-model")
         st.form_submit_button("Open as one run", icon=":material/stacks:", on_click=_open_stages)
-    said()
+    said("stages")
 
 
-def said() -> None:
-    """What came of the last attempt to open something."""
-    if answer := st.session_state.pop("opened", None):
-        (st.success if answer[0] else st.error)(answer[1])
+def said(way: str) -> None:
+    """What came of the last attempt to open something this way, said where it was tried."""
+    if st.session_state.get("opened", ("",))[0] == way:
+        _, is_good, sentence = st.session_state.pop("opened")
+        (st.success if is_good else st.error)(plain(sentence))
 
 
-def choose(run: Run) -> None:
+def choose(run: Run, way: str) -> None:
     """Make a run the chosen one, with the probe it is meant for, on every page."""
     st.session_state.runs = [run.name]
+    st.session_state.preflight = run.name
     if run.default_probe:
         st.session_state.probe = run.default_probe
-    st.session_state.opened = (True, f"Opened {run.name}: {len(run.checkpoints)} checkpoint(s). It is now the chosen "
-                                     "run; compute it with the button at the top of the overview.")
+    st.session_state.opened = (way, True, f"Opened {run.name}: {len(run.checkpoints)} checkpoint(s). It is now the "
+                                          "chosen run; compute it with the button at the top of the overview.")
 
 
 def _open() -> None:
     """Runs before the page is drawn, so that the sidebar can already show the new run."""
-    _try(lambda: find_run(workspace.store(), st.session_state.folder))
+    _try(lambda: find_run(workspace.store(), st.session_state.folder), "folder")
 
 
 def _open_stages() -> None:
@@ -54,14 +59,14 @@ def _open_stages() -> None:
             raise ExplorerError("Give at least two lines of the form NAME = SOURCE, such as SFT = hub:owner/model.")
         return open_stages(workspace.store(), [(name.strip(), source.strip()) for name, _, source in lines],
                            st.session_state.stages_name or "stages")
-    _try(opened)
+    _try(opened, "stages")
 
 
-def _try(opened) -> None:
+def _try(opened: Callable[[], Run], way: str) -> None:
     try:
         run = opened()
-    except (ExplorerError, OSError) as error:
-        st.session_state.opened = (False, str(error))
+    except (ExplorerError, OSError, RuntimeError, ValueError) as error:  # such as the home of nobody
+        st.session_state.opened = (way, False, str(error))
         return
     remember(workspace.store(), run)
-    choose(run)
+    choose(run, way)

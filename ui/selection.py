@@ -11,6 +11,7 @@ from analysis.extraction.library import added_probes, find_probe
 from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes
 from analysis.keys import Policy, Run
 from ui import opener, workspace
+from ui.plain import plain
 
 POLICIES = ["last", "mean", "first", "mean-keep-first", "every-8", "every-16", "every-32"]
 POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, or every k-th. Position 0 is "
@@ -62,7 +63,7 @@ def pick() -> Selection:
     try:
         return Selection(tuple(chosen), Protocol(find_probe(probe), Policy.parse(policy)), probe)
     except ExplorerError as error:
-        st.error(str(error))
+        st.error(plain(error))
         st.stop()
 
 

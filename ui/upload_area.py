@@ -9,6 +9,7 @@ from analysis.errors import ExplorerError
 from analysis.extraction.library import SUFFIXES, add_probe
 from analysis.runs import find_run, open_upload
 from ui import opener, workspace
+from ui.plain import plain
 from ui.upload_route import give_token
 
 HERE = Path(__file__).parent
@@ -28,11 +29,16 @@ def draw() -> None:
     st.markdown("A checkpoint (config.json, *.safetensors, tokenizer), a folder of step folders, an archive of either, "
                 "or rows of your own: `.npy`, or `.npz` with an n × d array for each site and, if you have them, `ids` "
                 "and `documents`. Nothing in a file is ever run.")
+    opener.said("upload")
     if "upload_token" not in st.session_state:
-        st.session_state.upload_token = give_token(workspace.owner())
+        try:
+            st.session_state.upload_token = give_token(workspace.owner())
+        except ExplorerError as error:
+            st.error(plain(error), icon=":material/error:")
+            return
     result = _stream(key="upload", data={"token": st.session_state.upload_token}, on_opened_change=lambda: None)
     if result.opened:
-        opener.choose(find_run(workspace.store(), result.opened))
+        opener.choose(find_run(workspace.store(), result.opened), "upload")
         st.rerun()
     st.caption(f"All uploads together may take {upload.quota() / 1e9:.0f} GB. An interrupted upload goes on when the "
                "same files are chosen again within two days.")
@@ -42,7 +48,6 @@ def draw() -> None:
             sent = st.form_submit_button("Open these files")
         if sent and files:
             _take([(file.name, file.getvalue()) for file in files])
-    opener.said()
 
 
 def draw_probe() -> None:
@@ -50,7 +55,7 @@ def draw_probe() -> None:
     st.markdown("Texts as `.txt` (one a line), `.csv`, `.jsonl` or `.parquet` with a `text` column and, if you have "
                 "them, `id`, `document` and label columns; or images or `.wav` sounds in a `.zip` whose folders are "
                 "labels.")
-    with st.form("probe", border=False, clear_on_submit=True):
+    with st.form("new probe", border=False, clear_on_submit=True):
         name = st.text_input("Name", "my-texts", key="probe_name")
         pasted = st.text_area("Paste texts, one a line", key="pasted", height=140)
         file = st.file_uploader("or choose a file", type=[suffix[1:] for suffix in SUFFIXES], key="probe_file")
@@ -60,9 +65,10 @@ def draw_probe() -> None:
             given = (file.name, file.getvalue()) if file else (f"{name or 'texts'}.txt", pasted.encode())
             probe = add_probe(*given)
         except ExplorerError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(plain(error), icon=":material/error:")
             return
-        st.success(f"Added {probe.name}: {len(probe.texts)} {probe.kind}s. Choose it under Probe in the sidebar.")
+        st.success(f"Added {plain(probe.name)}: {len(probe.texts)} {probe.kind}s. Choose it under Probe in the "
+                   "sidebar.")
 
 
 def _take(files: list[tuple[str, bytes]]) -> None:
@@ -70,7 +76,10 @@ def _take(files: list[tuple[str, bytes]]) -> None:
         root = workspace.store().uploads
         run = open_upload(workspace.store(), upload.take(root, files, workspace.owner()))
     except ExplorerError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return
-    opener.choose(run)
+    except OSError as error:
+        st.error(f"The server could not write the upload ({plain(error.strerror)}).", icon=":material/error:")
+        return
+    opener.choose(run, "upload")
     st.rerun()

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from analysis.__main__ import open_store
 from analysis.checkpoints import upload
+from analysis.checkpoints.archive import leads_out, safe_name
 from analysis.errors import ExplorerError
 from analysis.runs import open_upload
 
@@ -45,8 +46,9 @@ async def begin(request: Request) -> JSONResponse:
     files = [(str(name), int(size)) for name, size, *_ in listed]
     marks = [int(mark) for _, _, *rest in listed for mark in rest]
     begun = await run_in_threadpool(upload.begin, open_store().uploads, files, _owner(request), marks)
-    return JSONResponse({"id": begun.id, "names": begun.names, "sizes": begun.sizes, "received": begun.received,
-                         "skipped": begun.skipped})
+    as_sent = {str(safe_name(name)): name for name, _ in files if not leads_out(name) and name not in begun.skipped}
+    return JSONResponse({"id": begun.id, "names": [as_sent.get(name, name) for name in begun.names],
+                         "sizes": begun.sizes, "received": begun.received, "skipped": begun.skipped})
 
 
 async def receive(request: Request) -> JSONResponse:
@@ -92,7 +94,7 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return JSONResponse({"error": "This page may not upload (any more); reload it."}, status_code=403)
         except ExplorerError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return JSONResponse({"error": "The upload was not understood; reload the page."}, status_code=400)
         except OSError as error:
             sentence = f"The server could not write the upload ({error.strerror})."

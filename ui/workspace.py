@@ -7,6 +7,7 @@ from analysis.figures.theme import Style, run_colours
 from analysis.keys import Run
 from analysis.runs import known_runs
 from analysis.store import Store
+from ui.plain import plain
 
 
 @st.cache_resource
@@ -23,7 +24,7 @@ def runs() -> list[Run]:
     """Every run that opens; the ones that no longer do are named in a warning."""
     found, problems = known_runs(store())
     for problem in problems:
-        st.warning(f"Left out: {problem}", icon=":material/folder_off:")
+        st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
     return found
 
 

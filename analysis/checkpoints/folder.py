@@ -30,12 +30,17 @@ def open_run(source: str | Path, name: str | None = None) -> Run:
 
     Raises ExplorerError with what is missing when the folder holds neither.
     """
-    folder = Path(source).expanduser().resolve()
+    try:
+        folder = Path(source).expanduser().resolve()
+        folder.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, the home of nobody
+        raise ExplorerError(f"{str(source)[:200]!a} cannot be a folder ({type(error).__name__}); give the path of a "
+                            "model folder or of a folder of step folders.") from error
     _check_allowed(folder)
     if folder.is_file() and folder.suffix in activations.SUFFIXES:
         return _rows_run(name or folder.stem, folder, [folder])
     if not folder.is_dir():
-        raise ExplorerError(f"There is no folder {folder}. Give the path of a model folder (config.json, "
+        raise ExplorerError(f"There is no folder {source}. Give the path of a model folder (config.json, "
                             "*.safetensors, tokenizer), of a folder of step folders, or of a .npy or .npz file.")
     facts = _facts(folder)
     name = name or folder.name

@@ -141,9 +141,9 @@ def label(root: Path, id: str) -> str:
     tops = {name.split("/")[0] for name in names}
     if len(tops) != 1:
         return "upload"
+    top = tops.pop()
     ends = (*archive.SUFFIXES, *WANTED)
-    return next((names[0].removesuffix(end) for end in ends if names[0].lower().endswith(end) and names[0] in tops),
-                tops.pop())
+    return next((top[:-len(end)] for end in ends if top in names and top.lower().endswith(end)), top)
 
 
 def take(root: Path, files: Sequence[tuple[str, bytes]], owner: str) -> str:

@@ -33,23 +33,31 @@ def add_probe(file_name: str, content: bytes) -> Probe:
     root = cache_root() / "probes"
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as name:
-        fresh = Path(name) / f"{stem}{path.suffix.lower()}"
-        fresh.write_bytes(content)
-        if is_archive(fresh.name):
-            (Path(name) / stem).mkdir()
-            unpack(fresh, Path(name) / stem, Limits(LARGEST, (*IMAGES, *SOUNDS)))
-            fresh = Path(name) / stem
-            fresh = _without_wrapper(fresh)
-        for number in range(1, 1000):
-            named = f"{stem}{'' if number == 1 else f'-{number}'}"
-            if named in (*built_in_probes(), AS_GIVEN):
-                continue
-            fresh = fresh.rename(fresh.with_name(f"{named}{fresh.suffix}"))  # texts without ids are named by their file
-            probe, known = load_probe(fresh), added_probes().get(named)
-            if known is not None and load_probe(known).digest == probe.digest:
-                return load_probe(known)
-            if known is None:
-                return load_probe(shutil.move(fresh, root / fresh.name))
+        try:
+            return _kept(root, Path(name), f"{stem}{path.suffix.lower()}", content)
+        except ExplorerError as error:  # the person knows their file, and not where we looked at it
+            raise ExplorerError(str(error).replace(f"{name}/", "")) from error
+
+
+def _kept(root: Path, aside: Path, file_name: str, content: bytes) -> Probe:
+    fresh = aside / file_name
+    fresh.write_bytes(content)
+    if is_archive(file_name):
+        folder = aside / fresh.stem
+        folder.mkdir()
+        unpack(fresh, folder, Limits(LARGEST, (*IMAGES, *SOUNDS)))
+        fresh = _without_wrapper(folder)
+    stem = fresh.stem
+    for number in range(1, 1000):
+        named = f"{stem}{'' if number == 1 else f'-{number}'}"
+        if named in (*built_in_probes(), AS_GIVEN):
+            continue
+        fresh = fresh.rename(fresh.with_name(f"{named}{fresh.suffix}"))  # texts without ids are named by their file
+        probe, known = load_probe(fresh), added_probes().get(named)
+        if known is not None and load_probe(known).digest == probe.digest:
+            return load_probe(known)
+        if known is None:
+            return load_probe(shutil.move(fresh, root / fresh.name))
     raise ExplorerError(f"There are a thousand probes named {stem} already; rename the file.")
 
 

@@ -45,7 +45,9 @@ def app(folder, hub):
 
 @pytest.fixture
 def page(visit):
-    return visit("checkpoints?way=Upload")
+    page = visit("checkpoints?way=Upload")
+    page.set_default_timeout(10_000)
+    return page
 
 
 def said(page):
@@ -53,13 +55,14 @@ def said(page):
 
 
 def choose(page, files, label=FILES):
+    said(page).evaluate("element => { element.textContent = ''; }")  # of the upload before
     page.get_by_label(label).set_input_files(files)
 
 
 def opened(page):
     """Name of the run that the streaming area says it opened."""
-    text = page.wait_for_function("""() => { const said = document.querySelector('.area .said');
-        return said && /^Opened |[.]$/.test(said.textContent) && said.textContent; }""").json_value()
+    said(page).filter(has_text=re.compile("^Opened |[^.][.]$")).wait_for()
+    text = said(page).inner_text()
     assert text.startswith("Opened "), text
     return text.removeprefix("Opened ").split(":")[0]
 
@@ -109,7 +112,6 @@ def stopped_after(page, path, pieces):
         held.append(route) if len(count) == pieces else route.continue_()
     page.route(re.compile(r"/uploads/\w+/\d+"), hold)
     choose(page, path)
-    page.wait_for_function("document.querySelector('.area .said').textContent.includes('MB')")
     while not held:
         page.wait_for_timeout(20)
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -229,7 +231,7 @@ def test_a_hostile_file_name_is_text_in_the_answer_to_a_small_upload(page, name)
     page.get_by_text("Small files (up to").click()
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(
         {"name": name, "mimeType": "application/zip", "buffer": b"x"})
-    page.get_by_text(name).first.wait_for()
+    page.get_by_test_id("stFileChip").wait_for()
     page.get_by_role("button", name="Open these files").click()
     page.get_by_test_id("stAlert").get_by_text("cannot be used").wait_for()
     assert page.locator("[data-testid=stAlert] :is(img, script, a)").count() == 0, "the name was drawn, not shown"
@@ -293,9 +295,8 @@ def test_every_page_can_be_gone_to_from_the_checkpoints_page_and_back(visit):
 @pytest.mark.parametrize("query", ["way=Hub&repo=lab/small", "way=Folder", "way=Upload", "way=Stages", "way=Probe"])
 def test_the_page_is_no_wider_than_a_phone(visit, query):
     page = visit(f"checkpoints?{query}", width=400, height=900)
-    width = page.evaluate("""() => Math.max(document.documentElement.scrollWidth,
-        ...[...document.querySelectorAll('[data-testid=stMain], [data-testid=stMainBlockContainer]')]
-            .map(e => e.scrollWidth))""")
+    width = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
+        'html, [data-testid=stMain], [data-testid=stMainBlockContainer]')].map(e => e.scrollWidth))""")
     edges = page.evaluate("""() => [...document.querySelectorAll(
         '.stPlotlyChart, h1, .stMarkdown p, .stSelectbox, .stButton, .stTextInput, .stTextArea, .area, .area > *')]
         .map(e => e.getBoundingClientRect()).filter(r => r.width > 0).map(r => r.right)""")

@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_opened_is_a_sentence_with_its_path(tmp_path, ma
     make(tmp_path / "given")
     at = open_folder(opened("overview"), tmp_path / "given")
     assert not at.exception
-    (error,) = [shown.value for shown in at.error]
+    (error,) = [shown.value.replace("\\", "") for shown in at.error]
     assert words in error and "given" in error and "\n" not in error and error.endswith(".")
     assert "sotu-neox-seed1" in at.multiselect(key="runs").value, "the selection stays as it was"
 
@@ -251,7 +251,7 @@ print(json.dumps(found))
 
 def test_a_measure_added_as_one_file_is_on_the_measures_and_trajectories_pages(tmp_path):
     copy = tmp_path / "project"
-    for folder in ("analysis", "ui", "pages"):
+    for folder in ("analysis", "ui", "pages", ".streamlit"):
         shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "app.py", copy)
     (copy / "demo").symlink_to(PROJECT / "demo")

@@ -219,7 +219,7 @@ def test_the_quota_holds_for_what_is_announced_and_for_all_uploads_together(clie
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"3", b'"text"', b"[1]", b'[["a.npz"]]', b'[["a.npz", "x"]]',
-                                  b'[["a.npz", null]]', b'[["a.npz", 1, 2]]', b'[["a.npz", -1]]', b"[]", b"{}",
+                                  b'[["a.npz", null]]', b'[["a.npz", -1]]', b"[]", b"{}",
                                   b"[" * 50_000, b"\xff\xfe", b'[["\\ud800.npz", 1]]', b'[["\\ud800.md", 1]]',
                                   *(f'[["a.npz", {size}]]'.encode() for size in TOO_LARGE)],
                          ids=lambda body: repr(body[:30]))
