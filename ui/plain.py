@@ -2,8 +2,10 @@
 
 import re
 
+UNSEEN = "\u200b"  # between the parts of an address, which would be made a link even when escaped
+
 
 def plain(text: object) -> str:
     """The text with everything escaped that Streamlit's Markdown would make a picture, a link, code or colour of."""
-    escaped = re.sub(r"([\\`*\[\]<>$~|])", r"\\\1", str(text))
-    return re.sub(r":(?=//|[a-z]+/)", r"\\:", escaped.replace("www.", r"www\.")).replace("\n", " ")
+    escaped = re.sub(r"([\\`*\[\]<>$~|])", r"\\\1", str(text)).replace("\n", " ")
+    return re.sub(r"(?i)(://|www(?=\.)|@|:(?=[a-z_]+[/:]))", f"\\1{UNSEEN}", escaped)

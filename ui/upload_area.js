@@ -16,7 +16,8 @@ export default function (component) {
         const response = await fetch(path, { method, body, headers: { "X-Upload-Token": data.token, ...headers } });
         const answer = await response.json();
         if (response.ok) return answer;
-        if (response.status < 500 || attempt === TRIES) throw { sentence: answer.error };
+        const final = response.status < 500 && !response.headers.has("X-Send-Again");
+        if (final || attempt === TRIES) throw { sentence: answer.error };
       } catch (error) {
         if (error.sentence || attempt === TRIES) throw error;
       }

@@ -93,7 +93,8 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
         except PermissionError:
             return JSONResponse({"error": "This page may not upload (any more); reload it."}, status_code=403)
         except ExplorerError as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
+            again = {"X-Send-Again": "1"} if isinstance(error, upload.Damaged) else None
+            return JSONResponse({"error": str(error)}, status_code=400, headers=again)
         except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return JSONResponse({"error": "The upload was not understood; reload the page."}, status_code=400)
         except OSError as error:

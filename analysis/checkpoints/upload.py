@@ -35,6 +35,10 @@ WANTED = (".safetensors", ".json", ".txt", ".model", ".npy", ".npz", ".csv")
 ID = re.compile(r"[0-9a-f]{32}")
 
 
+class Damaged(ExplorerError):
+    """A piece is not what its sum says: sent once more, it may be."""
+
+
 @dataclass(frozen=True)
 class Upload:
     """One upload under way. `received` says of each file how many bytes are there; `skipped` what is not wanted."""
@@ -86,7 +90,7 @@ def receive(root: Path, id: str, number: int, offset: int, piece: bytes, sha256:
     if len(piece) > LARGEST_PIECE or have + len(piece) > size:
         raise ExplorerError(f"{name} was announced with {size} bytes and more came; start the upload again.")
     if sha256 is not None and hashlib.sha256(piece).hexdigest() != sha256:
-        raise ExplorerError(f"A piece of {name} arrived damaged at byte {offset}; it will be sent again.")
+        raise Damaged(f"A piece of {name} arrived damaged at byte {offset}; send it again.")
     _check_room(root, len(piece))
     with path.open("ab") as handle:
         handle.write(piece)

@@ -89,10 +89,11 @@ def rows(path, seed, n=24, d=6):
 @pytest.fixture
 def large(tmp_path):
     """Two files of one name and one size, of three pieces each, and not a byte of rows in common."""
-    for seed in (1, 2):
-        (tmp_path / str(seed)).mkdir()
-        np.save(tmp_path / str(seed) / "rows.npy", np.full((50_000, 100), seed, dtype=np.float32))
-    return [tmp_path / str(seed) / "rows.npy" for seed in (1, 2)]
+    paths = [tmp_path / str(seed) / "rows.npy" for seed in (1, 2)]
+    for seed, path in enumerate(paths, 1):
+        path.parent.mkdir()
+        np.save(path, np.full((50_000, 100), seed, dtype=np.float32))
+    return paths
 
 
 def puts(page):
@@ -175,9 +176,8 @@ def test_a_piece_that_arrives_damaged_is_sent_again_as_it_says(page, tmp_path):
     damaged = []
 
     def damage(route):
-        wrong = {"x-content-sha256": "0" * 64} if not damaged else {}
         damaged.append(route)
-        route.continue_(headers=route.request.headers | wrong)
+        route.continue_(headers=route.request.headers | ({"x-content-sha256": "0" * 64} if len(damaged) == 1 else {}))
     page.route(re.compile(r"/uploads/\w+/\d+"), damage)
     choose(page, rows(tmp_path / "damaged.npz", seed=6))
     assert opened(page) == "damaged" and len(damaged) == 2
@@ -187,10 +187,7 @@ def test_a_last_answer_that_is_lost_does_not_lose_the_upload(page, tmp_path):
     lost = []
 
     def lose(route):
-        if lost:
-            return route.continue_()
-        lost.append(route.fetch())
-        return route.abort()
+        route.continue_() if lost else (lost.append(route.fetch()), route.abort())
     page.route(re.compile(r"/uploads/\w+/finish"), lose)
     choose(page, rows(tmp_path / "answered.npz", seed=7))
     assert opened(page) == "answered" and lost[0].ok
@@ -258,7 +255,7 @@ def test_a_run_on_the_hub_is_opened_and_computed_to_the_end(visit, hub):
     compute(page)
     page.wait_for_selector("text=small: RankMe at the end", timeout=2 * PATIENCE_MS)
     settle(page)
-    table = list(csv.DictReader(io.StringIO(saved(page, "Table (CSV)")[1].decode())))
+    table = csv.DictReader(io.StringIO(saved(page, "Table (CSV)")[1].decode()))
     assert [(row["revision"], row["n"], row["d"]) for row in table] == [("step0", "59", "16"), ("step8", "59", "16")]
     assert len([path for path in hub.downloaded() if path.endswith(".safetensors")]) == 2
     assert page.get_by_test_id("stException").count() == 0 and page.said == []

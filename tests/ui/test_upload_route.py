@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -293,8 +294,6 @@ def test_an_upload_that_holds_no_run_says_why_and_leaves_nothing(client, files, 
 
 
 def test_a_full_disk_is_a_sentence(client, rows, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
     id = begin(client, rows_npz=rows)["id"]
-    monkeypatch.setattr(upload, "receive", full)
+    monkeypatch.setattr(upload, "receive", Mock(side_effect=OSError(28, "No space left on device")))
     refused(put(client, id, rows), "No space left on device", status=507)
