@@ -16,7 +16,7 @@ from tests.hub.server import Hub, Repository, serve
 PIECE = 8 * 1024 * 1024
 FILES, FOLDER = "Choose files or an archive", "Choose a folder"
 HOSTILE = ['<img src=x onerror="window.hit=1">.npz', "<script>window.hit=1<script>.npz", "![x](https:evil.example).npz",
-           "[x](https:evil.example).npz", "folder\\b.npz"]
+           "[x](https:evil.example).npz"]
 
 
 @pytest.fixture(scope="module")
