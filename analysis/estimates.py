@@ -36,10 +36,15 @@ class Estimate:
 def estimate(remotes: Sequence[Remote], probe: Probe) -> Estimate:
     """For a text probe on the CPU of this machine; identical revisions are fetched and computed once."""
     distinct = {remote.fingerprint: remote.size for remote in remotes}
-    tokens = sum(len(text.text) for text in probe.texts) / CHARACTERS_PER_TOKEN
-    operations = sum(2 * size / BYTES_PER_PARAMETER * tokens for size in distinct.values())
+    compute_s = sum(forward_s(size / BYTES_PER_PARAMETER, probe) for size in distinct.values())
     return Estimate(sum(distinct.values()), max(distinct.values(), default=0),
-                    sum(distinct.values()) / LINE_BYTES_PER_S, operations / (SHARE_OF_PEAK * operations_per_s()))
+                    sum(distinct.values()) / LINE_BYTES_PER_S, compute_s)
+
+
+def forward_s(parameters: float, probe: Probe) -> float:
+    """Seconds of one forward pass over a probe of texts by a dense network on the CPU of this machine."""
+    tokens = sum(len(text.text) for text in probe.texts) / CHARACTERS_PER_TOKEN
+    return 2 * parameters * tokens / (SHARE_OF_PEAK * operations_per_s())
 
 
 @cache

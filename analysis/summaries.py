@@ -7,10 +7,11 @@ from typing import Any
 
 from analysis import compute, registry
 from analysis.checkpoints import activations
-from analysis.checkpoints.preflight import examine
+from analysis.checkpoints.preflight import examine, headers
 from analysis.compute import Protocol
 from analysis.errors import ExplorerError
-from analysis.extraction.probes import AS_GIVEN
+from analysis.estimates import duration, forward_s
+from analysis.extraction.probes import AS_GIVEN, Probe
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
 from analysis.runs import DEMO
@@ -57,8 +58,9 @@ def axes(runs: Sequence[Run]) -> list[str]:
     return [*(["step", "tokens"] if counted or not staged else []), *(["revision"] if staged else [])]
 
 
-def preflight(run: Run) -> list[dict[str, Any]]:
-    """One row for each checkpoint: what its files are, and whether they are fit to load. Nothing is loaded."""
+def preflight(run: Run, probe: Probe) -> list[dict[str, Any]]:
+    """One row for each checkpoint: what its files are, whether they are fit to load, and what a probe would cost.
+    Nothing is loaded."""
     rows = []
     for checkpoint in run.checkpoints:
         row: dict[str, Any] = {"checkpoint": checkpoint.revision, "step": checkpoint.step, "tokens": checkpoint.tokens}
@@ -73,9 +75,22 @@ def preflight(run: Run) -> list[dict[str, Any]]:
                     "parameters": report.parameters, "tensors": report.tensors,
                     "types": ", ".join(sorted(report.dtypes)), "files": len(report.files), "MB": report.size / 1e6,
                     "memory GB": report.memory_bytes / 1e9, "tokenizer": report.tokenizer,
+                    "forward pass": duration(forward_s(report.parameters, probe)) if probe.kind == "text" else "",
                     "reasons": " ".join(report.refusals)}
         rows.append(row | {"fingerprint": checkpoint.fingerprint[:12]})
     return rows
+
+
+def tensors(run: Run, revision: str) -> list[dict[str, Any]]:
+    """Name, type and shape of every tensor of a checkpoint in a local folder, from the headers of its files."""
+    path = run.at(revision).path
+    if path.startswith((hub.PREFIX, activations.PREFIX)):
+        return []
+    try:
+        return [{"tensor": t.name, "type": t.dtype, "shape": " × ".join(map(str, t.shape)) or "scalar",
+                 "values": t.count} for t in headers(Path(path))]
+    except ExplorerError:
+        return []
 
 
 def _rows_verdict(path: Path) -> dict[str, Any]:

@@ -8,4 +8,4 @@ UNSEEN = "\u200b"  # between the parts of an address, which would be made a link
 def plain(text: object) -> str:
     """The text with everything escaped that Streamlit's Markdown would make a picture, a link, code or colour of."""
     escaped = re.sub(r"([\\`*\[\]<>$~|])", r"\\\1", str(text)).replace("\n", " ")
-    return re.sub(r"(?i)(:(?=//)|www(?=\.)|@|:(?=[a-z_]+[/:]))", f"\\1{UNSEEN}", escaped)
+    return re.sub(r"(?i)(:(?=//)|www(?=\.)|@(?=[\w-]+\.\w)|:(?=[a-z_]+[/:]))", f"\\1{UNSEEN}", escaped)

@@ -38,6 +38,8 @@ export default function (component) {
     const files = [...chosen].map((file) => [file.webkitRelativePath || file.name, file]);
     if (!files.length) return;
     stopped = false;
+    say("");
+    find("progress").value = 0;
     find(".stop").hidden = false;
     find("progress").hidden = false;
     try {

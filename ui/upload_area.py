@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.checkpoints import upload
 from analysis.errors import ExplorerError
 from analysis.extraction.library import SUFFIXES, add_probe
-from analysis.runs import find_run, open_upload
+from analysis.runs import open_upload
 from ui import opener, workspace
 from ui.plain import plain
 from ui.upload_route import give_token
@@ -37,8 +37,8 @@ def draw() -> None:
             st.error(plain(error), icon=":material/error:")
             return
     result = _stream(key="upload", data={"token": st.session_state.upload_token}, on_opened_change=lambda: None)
-    if result.opened:
-        opener.choose(find_run(workspace.store(), result.opened), "upload")
+    if opened := [run for run in workspace.runs() if run.name == result.opened]:  # a browser may say anything
+        opener.choose(opened[0], "upload")
         st.rerun()
     st.caption(f"All uploads together may take {upload.quota() / 1e9:.0f} GB. An interrupted upload goes on when the "
                "same files are chosen again within two days.")

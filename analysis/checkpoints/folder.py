@@ -55,15 +55,16 @@ def open_run(source: str | Path, name: str | None = None) -> Run:
         seen = ", ".join(sorted(child.name for child in folder.iterdir())[:6]) or "nothing"
         raise ExplorerError(f"{folder} holds no checkpoint: found {seen}; wanted config.json and *.safetensors there, "
                             "or in sub-folders such as step0, step1000. Save one with model.save_pretrained(folder).")
-    checkpoints = [_checkpoint(name, member, facts.get("tokens_per_step")) for member in members]
+    checkpoints = [_checkpoint(name, member, name if member == folder else member.name, facts.get("tokens_per_step"))
+                   for member in members]
     checkpoints.sort(key=_place)
     return Run(name, str(folder), tuple(checkpoints), facts.get("probe"), facts.get("watch"), _log(folder))
 
 
-def _checkpoint(run: str, folder: Path, tokens_per_step: int | None) -> Checkpoint:
-    revision = parse_revision(folder.name)
+def _checkpoint(run: str, folder: Path, label: str, tokens_per_step: int | None) -> Checkpoint:
+    revision = parse_revision(label)
     tokens = revision.step * tokens_per_step if tokens_per_step and revision.step is not None else revision.tokens
-    return Checkpoint(run, folder.name, revision.step, tokens, str(folder), fingerprint(folder))
+    return Checkpoint(run, label, revision.step, tokens, str(folder), fingerprint(folder))
 
 
 def _rows_run(name: str, source: Path, files: list[Path]) -> Run:

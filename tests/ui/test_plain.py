@@ -12,12 +12,13 @@ from ui.plain import UNSEEN, plain
 @given(st.text())
 def test_the_reader_sees_the_same_text(text):
     shown = plain(text).replace(UNSEEN, "").replace("\\\\", "\0")
-    assert shown.replace("\\", "").replace("\0", "\\") == text.replace("\n", " ").replace(UNSEEN, "").replace("\0", "\\")
+    given = text.replace("\n", " ").replace(UNSEEN, "").replace("\0", "\\")
+    assert shown.replace("\\", "").replace("\0", "\\") == given
 
 
 @pytest.mark.parametrize("text", ["![x](https://evil.example/x.png)", "[Sign in](http://evil.example)", "<img src=x>",
-                                  "https://evil.example", "www.evil.example", "me@evil.example", "`code`", "$x$", "~~x~~",
-                                  ":material/home:", ":red[x]", "**bold**", "a|b"])
+                                  "https://evil.example", "www.evil.example", "me@evil.example", "`code`", "$x$",
+                                  "~~x~~", ":material/home:", ":red[x]", "**bold**", "a|b"])
 def test_what_would_be_drawn_is_taken_apart(text):
     shown = plain(text)
     assert shown != text
