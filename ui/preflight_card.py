@@ -31,7 +31,8 @@ def draw(runs: list[Run]) -> None:
         st.error(f"{len(refused)} of {len(rows)} checkpoints are not fit to load, for the reasons below.",
                  icon=":material/block:")
     else:
-        st.success(f"All {len(rows)} checkpoints are fit to load.", icon=":material/verified_user:")
+        words = "The checkpoint is" if len(rows) == 1 else f"All {len(rows)} checkpoints are"
+        st.success(f"{words} fit to load.", icon=":material/verified_user:")
     for group in run.duplicates:
         st.warning(f"{plain(', '.join(group))} have identical weights. A flat stretch there is not a plateau.",
                    icon=":material/content_copy:")
