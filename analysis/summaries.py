@@ -83,12 +83,12 @@ def preflight(run: Run, probe: Probe) -> list[dict[str, Any]]:
 
 def tensors(run: Run, revision: str) -> list[dict[str, Any]]:
     """Name, type and shape of every tensor of a checkpoint in a local folder, from the headers of its files."""
-    path = run.at(revision).path
-    if path.startswith((hub.PREFIX, activations.PREFIX)):
+    checkpoint = run.at(revision)
+    if checkpoint.source or checkpoint.path.startswith(activations.PREFIX):
         return []
     try:
         return [{"tensor": t.name, "type": t.dtype, "shape": " × ".join(map(str, t.shape)) or "scalar",
-                 "values": t.count} for t in headers(Path(path))]
+                 "values": t.count} for t in headers(Path(checkpoint.path))]
     except ExplorerError:
         return []
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from analysis import compute, registry, summaries
 from analysis.checkpoints.folder import open_run
@@ -137,3 +138,21 @@ def test_summaries_follow_what_is_computed(store, tiny_run, probe_file):
     assert set(row["computed on"].split("; ")) == {"words, last: 2", "numbers-mod-59, mean-keep-first: 2"}
     caption = summaries.pair_caption(store, [(c, "final") for c in reversed(own.checkpoints)], words)
     assert caption.startswith("n = 48 rows") and words.probe.identity in caption and "rows: last" in caption
+
+
+def test_the_tensors_of_a_checkpoint_are_those_of_its_file(tiny_run):
+    opened = open_run(tiny_run)
+    found = {row["tensor"]: (row["type"], row["values"]) for row in summaries.tensors(opened, "step8")}
+    saved = load_file(tiny_run / "step8" / "model.safetensors")
+    assert found == {name: ("F32", array.size) for name, array in saved.items()}
+
+
+def test_a_run_without_local_weights_has_no_tensors_to_list(tmp_path):
+    np.save(tmp_path / "rows.npy", np.eye(8, 4, dtype=np.float32))
+    assert summaries.tensors(open_run(tmp_path / "rows.npy"), "rows") == []
+
+
+def test_preflight_says_of_each_checkpoint_whether_it_is_fit(tiny_run, probe):
+    rows = summaries.preflight(open_run(tiny_run), probe)
+    assert [(row["checkpoint"], row["verdict"], row["blocks"], row["width"]) for row in rows] == [
+        (f"step{step}", "fit to load", 2, 16) for step in (0, 1, 8)]
