@@ -88,7 +88,7 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """Failures as sentences in JSON; without a good token nothing is read."""
     async def answer(request: Request) -> JSONResponse:
         try:
-            _owner(request)
+            upload.check_owner(open_store().uploads, request.path_params.get("id", ""), _owner(request))
             return await work(request)
         except PermissionError:
             return JSONResponse({"error": "This page may not upload (any more); reload it."}, status_code=403)

@@ -32,6 +32,7 @@ LARGEST_PIECE = 16 * 1024 * 1024
 MOST_FILES = 2_000
 FORGET_AFTER_S = 48 * 3600.0
 WANTED = (".safetensors", ".json", ".txt", ".model", ".npy", ".npz", ".csv")
+UNKNOWN = "This upload is not known (any more); choose the files again."
 ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -162,6 +163,12 @@ def take(root: Path, files: Sequence[tuple[str, bytes]], owner: str) -> str:
     return upload.id
 
 
+def check_owner(root: Path, id: str, owner: str) -> None:
+    """Refuse an upload that somebody else began, in the words for one that is not there."""
+    if ID.fullmatch(id) and _read(root / id).get("owner", owner) != owner:
+        raise ExplorerError(UNKNOWN)
+
+
 def discard(root: Path, id: str) -> None:
     """Remove an upload and everything of it."""
     shutil.rmtree(_folder(root, id), ignore_errors=True)
@@ -233,7 +240,7 @@ def _forget_old(root: Path) -> None:
 def _folder(root: Path, id: str) -> Path:
     folder = root / id
     if not ID.fullmatch(id) or not (folder / "incoming").is_dir():
-        raise ExplorerError("This upload is not known (any more); choose the files again.")
+        raise ExplorerError(UNKNOWN)
     return folder
 
 

@@ -297,3 +297,11 @@ def test_a_full_disk_is_a_sentence(client, rows, monkeypatch):
     id = begin(client, rows_npz=rows)["id"]
     monkeypatch.setattr(upload, "receive", Mock(side_effect=OSError(28, "No space left on device")))
     refused(put(client, id, rows), "No space left on device", status=507)
+
+
+def test_nobody_goes_on_with_or_ends_the_upload_of_another(client, rows):
+    id = begin(client, rows_npz=rows)["id"]
+    with TestClient(APP, headers={"X-Upload-Token": give_token("mallory")}) as other:
+        for answer in (put(other, id, rows), other.post(f"/uploads/{id}/finish")):
+            refused(answer, "not known")
+    assert put(client, id, rows).json() == {"received": len(rows)}
