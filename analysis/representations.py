@@ -67,6 +67,6 @@ def _extracted(store: Store, checkpoint: Checkpoint, protocol: Protocol, report:
 
 
 def fetching_for(store: Store, checkpoints: Sequence[Checkpoint], protocol: Protocol) -> Fetching:
-    """Folders for those checkpoints that a forward pass is still needed of."""
-    needed = [c for c in checkpoints if store.representation_facts(protocol.key(c)) is None]
-    return Fetching(store.downloads, needed)
+    """Folders for those checkpoints that a forward pass is still needed of, each content once."""
+    needed = {c.fingerprint: c for c in reversed(checkpoints) if store.representation_facts(protocol.key(c)) is None}
+    return Fetching(store.downloads, [c for c in checkpoints if needed.get(c.fingerprint) is c])

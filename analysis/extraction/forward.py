@@ -17,7 +17,8 @@ from analysis.moments import Moments
 from analysis.store import Representation
 
 BATCH_TOKENS = 8192
-LOSS_TOKENS = 32_768
+LOSS_TOKENS, LEAST_LOSS_TOKENS = 32_768, 4_096
+LOSS_SHARE, SMALL_HEAD = 0.04, 1_000_000
 MIN_ROWS = 4
 CAUSAL_HEADS = ("CausalLM", "LMHeadModel")
 
@@ -53,7 +54,7 @@ def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = l
     batch size beyond rounding.
     """
     fed = feed(loaded, probe, batch_tokens)
-    rows, loss = _Rows(), _Loss(every=max(1, -(-sum(fed.lengths or []) // LOSS_TOKENS)))
+    rows, loss = _Rows(), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
     done = 0
     with torch.inference_mode(), listening(loaded.base, loaded.blocks) as seen:
         for number, batch in enumerate(fed.batches):
@@ -106,9 +107,21 @@ def _positions(length: int, policy: Policy) -> list[int]:
     return list(range(first, length, policy.every))
 
 
+def _loss_every(loaded: Loaded, tokens: int) -> int:
+    """One text in how many counts towards the loss: as many tokens as cost LOSS_SHARE of the forward pass, within
+    bounds. Where the head is so small that its cost does not matter, only the upper bound holds."""
+    head = loaded.model.get_output_embeddings() if hasattr(loaded.model, "get_output_embeddings") else None
+    allowed = LOSS_TOKENS
+    if head is not None and head.weight.numel() > SMALL_HEAD:
+        embeddings = {id(p): p.numel() for p in (head.weight, loaded.base.get_input_embeddings().weight)}
+        network = sum(p.numel() for p in loaded.base.parameters() if id(p) not in embeddings)
+        allowed = min(allowed, max(LEAST_LOSS_TOKENS, int(LOSS_SHARE * network / head.weight.numel() * tokens)))
+    return max(1, -(-tokens // allowed))
+
+
 def _add_loss(loss: _Loss, loaded: Loaded, final: torch.Tensor, inputs: dict[str, torch.Tensor],
               batch: list[int]) -> None:
-    """Next-token cross-entropy in nats on about 32768 tokens, where the model has a causal head."""
+    """Next-token cross-entropy in nats on the texts that count, where the model has a causal head."""
     counted = [row for row, index in enumerate(batch) if index % loss.every == 0]
     causal = type(loaded.model).__name__.endswith(CAUSAL_HEADS) and not loaded.model.config.is_encoder_decoder
     if not causal or "input_ids" not in inputs or not counted:
