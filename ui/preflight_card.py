@@ -15,8 +15,9 @@ from ui.plain import plain
 def draw(runs: list[Run]) -> None:
     names = [run.name for run in runs]
     chosen = [name for name in st.session_state.get("runs", []) if name in names]
-    name = st.selectbox("Run", names, index=names.index(chosen[0]) if chosen else len(names) - 1, key="preflight",
-                        bind="query-params")
+    if "preflight" not in st.session_state and st.query_params.get("preflight") not in names:
+        st.session_state.preflight = chosen[0] if chosen else names[-1]
+    name = st.selectbox("Run", names, key="preflight", bind="query-params")
     run = runs[names.index(name)]
     try:
         probe = find_probe(st.session_state.get("probe") or run.default_probe or DEFAULT)

@@ -108,7 +108,7 @@ def test_a_choice_enters_the_url_and_a_fresh_browser_restores_it_from_there(visi
     page.get_by_role("option", name="Stable rank").click()
     page.get_by_role("radio", name="tokens").click()
     page.wait_for_url(re.compile("(?=.*measure=Stable)(?=.*axis=tokens)"))
-    page.wait_for_function("document.querySelector('.js-plotly-plot').layout.yaxis.title.text.includes('Stable')")
+    page.wait_for_function("document.querySelector('.js-plotly-plot')?.layout?.yaxis.title.text.includes('Stable')")
     settle(page)
     other = visit(page.url.split("/", 3)[3], fresh=True)
     assert traces(other) == traces(page) and len(traces(page)) > 1

@@ -143,8 +143,7 @@ def test_an_opened_upload_is_said_where_one_looks_and_the_page_below_still_stand
     settle(page)
     assert page.get_by_test_id("stException").count() == 0
     page.get_by_role("heading", name="What is loaded").wait_for()
-    assert [alert for alert in page.get_by_test_id("stAlert").all()
-            if alert.is_visible() and "Opened mine: 1 checkpoint(s)." in alert.inner_text()]
+    page.get_by_test_id("stAlert").get_by_text("Opened mine: 1 checkpoint(s).").wait_for()
     assert page.said == []
 
 
