@@ -35,9 +35,13 @@ def find_run(store: Store, name: str, taken: Sequence[str] = ()) -> Run:
         return _open(store, name, sources[name])
     if name.startswith(hub.PREFIX):
         repo, _, revision = name.removeprefix(hub.PREFIX).partition("@")
-        opened = [known for known, source in sources.items() if source == f"{hub.PREFIX}{repo}"]
-        return _open(store, opened[0], sources[opened[0]]) if opened and not revision else \
-            open_on_hub(store, repo, revision or DEFAULT_PICK)
+        opened = next((known for known, source in sources.items() if source == name), None)
+        if opened is not None:
+            return _open(store, opened, name)
+        if not revision:
+            return open_on_hub(store, repo, DEFAULT_PICK)
+        run = open_on_hub(store, repo, revision, f"{repo.rpartition('/')[2]}-{revision}")
+        return replace(run, source=name)  # beside a run of more revisions, not in its place
     if not _exists(name):
         raise ExplorerError(f"There is no run or folder {name[:200]}. Runs: {', '.join(sources) or 'none'}. Give one "
                             "of these, the path of a folder, or hub:REPOSITORY.")

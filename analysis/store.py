@@ -5,7 +5,7 @@ cache/ids/<digest>.json           row and document ids, shared by all that have 
 cache/results/<checkpoint>/<digest>/<batch>.json (+ .<sha>.safetensors for curves)     a batch of results
 cache/matrices/<digest>.json + .<sha>.safetensors                                      a pair matrix
 cache/runs/<name>.json                                                                 folders a person opened
-cache/downloads/<commit>.<process>/                                                    weights, while they are needed
+cache/downloads/<commit>.<machine>.<process>/                                          weights, while they are needed
 cache/uploads/<id>/ cache/probes/                                                      what came through the browser
 cache/damaged/                                                                         files that failed their checksum
 

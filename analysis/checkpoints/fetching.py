@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -134,11 +135,15 @@ def disk_budget() -> float:
 
 
 def _own_folder(downloads: Path, commit: str) -> Path:
-    """This process's folder for a commit; what a process that is gone had fetched of it is taken over."""
-    own = downloads / f"{commit}.{os.getpid()}"
-    for path in downloads.glob("*.*") if downloads.exists() else []:
+    """This process's folder for a commit; what a process of this machine that is gone had fetched of it is taken over.
+
+    Other machines may share the folder, and whether their processes live cannot be seen from here.
+    """
+    here = socket.gethostname().replace(".", "-")
+    own = downloads / f"{commit}.{here}.{os.getpid()}"
+    for path in downloads.glob(f"*.{here}.*") if downloads.exists() else []:
         if not _lives(path.suffix[1:]):
-            if path.stem == commit and not own.exists():
+            if path.name.startswith(commit) and not own.exists():
                 path.rename(own)
             else:
                 shutil.rmtree(path, ignore_errors=True)

@@ -43,6 +43,7 @@ def open_run(source: str | Path, name: str | None = None) -> Run:
         raise ExplorerError(f"There is no folder {source}. Give the path of a model folder (config.json, "
                             "*.safetensors, tokenizer), of a folder of step folders, or of a .npy or .npz file.")
     facts = _facts(folder)
+    _check_probe(facts.get("probe"), folder)
     name = name or folder.name
     if (folder / "config.json").exists():
         members = [folder]
@@ -114,6 +115,19 @@ def _facts(folder: Path) -> dict:
         raise ExplorerError(f"{path} must be a JSON object whose tokens_per_step is a whole number and whose probe and "
                             "watch are texts; mend or remove it.")
     return facts
+
+
+def _check_probe(probe: str | None, folder: Path) -> None:
+    """A probe that run.json gives as a file must be one that this run may name: a stranger's upload only its own."""
+    path = Path(probe or "")
+    if path.name in ("", probe) and not path.suffix:
+        return  # a name of a built-in or added probe, or none
+    uploads = (cache_root() / "uploads").resolve()
+    own = uploads / folder.relative_to(uploads).parts[0] if folder.is_relative_to(uploads) else None
+    if own is not None and not path.resolve().is_relative_to(own):
+        raise ExplorerError(f"run.json of {folder.name} names the probe {str(probe)[:80]!a}, which is not part of the "
+                            "upload. Add the probe on its own, and name it without a path.")
+    _check_allowed(path)
 
 
 def _log(folder: Path) -> tuple[dict[str, float], ...]:

@@ -155,11 +155,15 @@ def take(root: Path, files: Sequence[tuple[str, bytes]], owner: str) -> str:
     """A small upload that is in memory already, by the same way; returns its id, ready to be finished."""
     upload = begin(root, [(name, len(content)) for name, content in files], owner, [secrets.randbits(62)])
     contents = {str(safe_name(name)): content for name, content in files if _is_wanted(name)}
-    for number, name in enumerate(upload.names):
-        content, at = contents[name], upload.received[number]
-        while at < len(content):
-            piece = content[at:at + LARGEST_PIECE]
-            at = receive(root, upload.id, number, at, piece, hashlib.sha256(piece).hexdigest())
+    try:
+        for number, name in enumerate(upload.names):
+            content, at = contents[name], upload.received[number]
+            while at < len(content):
+                piece = content[at:at + LARGEST_PIECE]
+                at = receive(root, upload.id, number, at, piece, hashlib.sha256(piece).hexdigest())
+    except BaseException:
+        discard(root, upload.id)  # it came from memory, so nobody can go on with it
+        raise
     return upload.id
 
 

@@ -1,6 +1,7 @@
 """Runs on a served Hub, from the first list to results in the store, through the library and the command line."""
 
 import json
+import socket
 import threading
 import time
 
@@ -123,13 +124,28 @@ def test_a_branch_that_moved_does_not_change_what_was_pinned(hub, store, protoco
 
 
 def test_what_a_dead_process_had_fetched_is_taken_over(hub, store, monkeypatch):
-    dead = store.downloads / f"{commit('step1')}.999999999"
+    here = socket.gethostname().replace(".", "-")
+    elsewhere = store.downloads / f"{commit('step1')}.another-machine.999999999"
+    elsewhere.mkdir(parents=True)
+    dead = store.downloads / f"{commit('step1')}.{here}.999999999"
     dead.mkdir(parents=True)
     (dead / "partial").write_text("")
-    stale = store.downloads / f"{'0' * 40}.999999998"
+    stale = store.downloads / f"{'0' * 40}.{here}.999999998"
     stale.mkdir()
     own = fetching._own_folder(store.downloads, commit("step1"))
     assert (own / "partial").exists() and not dead.exists() and not stale.exists()
+    assert elsewhere.exists(), "another machine's process may still be at it"
+
+
+def test_one_revision_of_a_repository_stands_beside_the_run_of_many(hub, store):
+    many = open_on_hub(store, "lab/tiny", "all")
+    remember(store, many)
+    one = find_run(store, "hub:lab/tiny@step1")
+    remember(store, one)
+    assert (one.name, len(one.checkpoints)) == ("tiny-step1", 1)
+    hub.requests.clear()
+    assert find_run(store, "hub:lab/tiny") == find_run(store, "tiny") == many and hub.requests == []
+    assert find_run(store, "hub:lab/tiny@step1") == one and hub.requests == []
 
 
 def test_models_become_named_stages_of_one_run(hub, store, protocol, step_folders):
