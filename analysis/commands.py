@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from analysis import compute, registry, views
-from analysis.checkpoints import hub
-from analysis.checkpoints.preflight import as_json, examine
+from analysis.checkpoints import glance, hub
+from analysis.checkpoints.preflight import Report, as_json, examine
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
@@ -156,16 +156,17 @@ def open_run(arguments: argparse.Namespace, store: Store, status: Status) -> Non
 def preflight(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """What a folder or the checkpoints of a run hold, and whether they are fit to load; nothing is loaded."""
     folder = Path(arguments.run).expanduser()
-    folders = [folder] if (folder / "config.json").exists() else [
-        Path(checkpoint.path) for checkpoint in find_run(store, arguments.run).checkpoints]
-    reports = [examine(path) for path in folders]
+    if (folder / "config.json").exists():  # examined as it stands: a checkpoint that is not fit opens as no run
+        names, reports = [arguments.run], [examine(folder)]
+    else:
+        checkpoints = find_run(store, arguments.run).checkpoints
+        names, reports = [f"{c.run} {c.revision}" for c in checkpoints], glance.reports(checkpoints)
     if arguments.json:
         print(as_json(reports))
     else:
-        for report in reports:
-            print(f"{report.folder}: {report.model_type}, {report.blocks} blocks of width {report.width}, "
-                  f"{report.parameters:,} parameters, {report.size / 1e6:.1f} MB, about "
-                  f"{report.memory_bytes / 1e9:.1f} GB of memory: {'refused' if report.refusals else 'fit to load'}")
+        for name, report in zip(names, reports, strict=True):
+            print(f"{name}: {report.model_type}, {_held(report)} of width {report.width}, "
+                  f"{report.size / 1e6:.1f} MB: {'refused' if report.refusals else 'fit to load'}")
             for reason in report.refusals:
                 print(f"    {reason}")
     if any(report.refusals for report in reports):
@@ -180,6 +181,13 @@ def measures(arguments: argparse.Namespace, store: Store, status: Status) -> Non
 
 
 # --- parts ---
+
+
+def _held(report: Report) -> str:
+    if report.rows:
+        return f"{report.rows} rows at {report.tensors} sites"
+    return (f"{report.parameters:,} parameters, about {report.memory_bytes / 1e9:.1f} GB of memory, {report.blocks} "
+            "blocks")
 
 
 def _blank(value: int | None) -> str:

@@ -10,11 +10,12 @@ from pathlib import Path
 from analysis.checkpoints import hub, upload
 from analysis.checkpoints.folder import open_run
 from analysis.errors import ExplorerError
+from analysis.files import PROJECT
 from analysis.keys import Checkpoint, Run
 from analysis.store import Store
 
 DEFAULT_PICK = "log-20"
-DEMO = Path(__file__).parents[1] / "demo" / "runs"
+DEMO = PROJECT / "demo" / "runs"
 
 
 def known_runs(store: Store) -> tuple[list[Run], list[str]]:
@@ -116,8 +117,13 @@ def remember(store: Store, run: Run) -> None:
     """Keep a run in the list, from its first use on. The demo is always there."""
     if not is_folder(run):
         store.remember_run(run.name, run.source, run.checkpoints)
-    elif not Path(run.source).is_relative_to(DEMO):
+    elif not is_bundled(run):
         store.remember_run(run.name, run.source)
+
+
+def is_bundled(run: Run) -> bool:
+    """Whether a run came with the project."""
+    return Path(run.source).is_relative_to(DEMO)
 
 
 def is_folder(run: Run) -> bool:

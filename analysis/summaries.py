@@ -2,19 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from analysis import compute, registry
-from analysis.checkpoints import activations
-from analysis.checkpoints.preflight import examine, headers
+from analysis.checkpoints.headers import Tensor
+from analysis.checkpoints.preflight import Report
 from analysis.compute import Protocol
-from analysis.errors import ExplorerError
 from analysis.estimates import duration, forward_s
 from analysis.extraction.probes import AS_GIVEN, Probe
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
-from analysis.runs import DEMO
 from analysis.store import Store
 
 
@@ -58,53 +55,28 @@ def axes(runs: Sequence[Run]) -> list[str]:
     return [*(["step", "tokens"] if counted or not staged else []), *(["revision"] if staged else [])]
 
 
-def preflight(run: Run, probe: Probe) -> list[dict[str, Any]]:
-    """One row for each checkpoint: what its files are, whether they are fit to load, and what a probe would cost.
-    Nothing is loaded."""
+def preflight(run: Run, probe: Probe, reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """One row for each checkpoint: what its files are, whether they are fit to load, and what a probe would cost."""
     rows = []
-    for checkpoint in run.checkpoints:
-        row: dict[str, Any] = {"checkpoint": checkpoint.revision, "step": checkpoint.step, "tokens": checkpoint.tokens}
-        if checkpoint.source:
-            row |= {"verdict": "not looked at", "kind": "fetched and checked when it is computed", "reasons": ""}
-        elif checkpoint.path.startswith(activations.PREFIX):
-            row |= _rows_verdict(Path(checkpoint.path.removeprefix(activations.PREFIX)))
-        else:
-            report = examine(Path(checkpoint.path))
-            row |= {"verdict": "refused" if report.refusals else "fit to load", "kind": report.model_type,
-                    "architecture": report.architecture, "blocks": report.blocks, "width": report.width,
-                    "parameters": report.parameters, "tensors": report.tensors,
-                    "types": ", ".join(sorted(report.dtypes)), "files": len(report.files), "MB": report.size / 1e6,
-                    "memory GB": report.memory_bytes / 1e9, "tokenizer": report.tokenizer,
-                    "forward pass": duration(forward_s(report.parameters, probe)) if probe.kind == "text" else "",
-                    "reasons": " ".join(report.refusals)}
-        rows.append(row | {"fingerprint": checkpoint.fingerprint[:12]})
-    return rows
+    for checkpoint, report in zip(run.checkpoints, reports, strict=True):
+        timed = probe.kind == "text" and report.parameters
+        rows.append({
+            "checkpoint": checkpoint.revision, "step": checkpoint.step, "tokens": checkpoint.tokens,
+            "verdict": "refused" if report.refusals else "fit to load", "kind": report.model_type,
+            "architecture": report.architecture, "blocks": report.blocks, "width": report.width, "rows": report.rows,
+            "parameters": report.parameters or None, "tensors": report.tensors,
+            "types": ", ".join(sorted(report.dtypes)), "files": len(report.files), "MB": report.size / 1e6,
+            "memory GB": report.memory_bytes / 1e9 or None, "tokenizer": report.tokenizer,
+            "forward pass": duration(forward_s(report.parameters, probe)) if timed else None,
+            "reasons": " ".join(report.refusals) or None, "fingerprint": checkpoint.fingerprint[:12]})
+    told = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return [{name: row[name] for name in told} for row in rows]
 
 
-def tensors(run: Run, revision: str) -> list[dict[str, Any]]:
-    """Name, type and shape of every tensor of a checkpoint in a local folder, from the headers of its files."""
-    checkpoint = run.at(revision)
-    if checkpoint.source or checkpoint.path.startswith(activations.PREFIX):
-        return []
-    try:
-        return [{"tensor": t.name, "type": t.dtype, "shape": " × ".join(map(str, t.shape)) or "scalar",
-                 "values": t.count} for t in headers(Path(checkpoint.path))]
-    except ExplorerError:
-        return []
-
-
-def _rows_verdict(path: Path) -> dict[str, Any]:
-    try:
-        rows = activations.read_rows(path)
-    except (ExplorerError, OSError) as error:
-        return {"verdict": "refused", "kind": "rows, no model", "reasons": str(error)}
-    return {"verdict": "fit to load", "kind": "rows, no model", "rows": len(rows.row_ids), "sites": len(rows.rows),
-            "width": max(x.shape[1] for x in rows.rows.values()), "MB": path.stat().st_size / 1e6, "reasons": ""}
-
-
-def is_bundled(run: Run) -> bool:
-    """Whether a run came with the project."""
-    return Path(run.source).is_relative_to(DEMO)
+def tensors(found: Sequence[Tensor]) -> list[dict[str, Any]]:
+    """Name, type and shape of each tensor of a checkpoint, from the headers of its files."""
+    return [{"tensor": t.name, "type": t.dtype, "shape": " × ".join(map(str, t.shape)) or "scalar", "values": t.count}
+            for t in found]
 
 
 def spectrum_records(spectra: Sequence[FittedSpectrum], site: str, protocol: Protocol,

@@ -5,6 +5,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from analysis import compute, registry, summaries
+from analysis.checkpoints import glance
 from analysis.checkpoints.folder import open_run
 from analysis.extraction.probes import Probe, Text, load_probe
 from analysis.keys import Checkpoint, Policy, Run
@@ -142,17 +143,34 @@ def test_summaries_follow_what_is_computed(store, tiny_run, probe_file):
 
 def test_the_tensors_of_a_checkpoint_are_those_of_its_file(tiny_run):
     opened = open_run(tiny_run)
-    found = {row["tensor"]: (row["type"], row["values"]) for row in summaries.tensors(opened, "step8")}
+    found = {row["tensor"]: (row["type"], row["values"])
+             for row in summaries.tensors(glance.tensors(opened.at("step8")))}
     saved = load_file(tiny_run / "step8" / "model.safetensors")
     assert found == {name: ("F32", array.size) for name, array in saved.items()}
 
 
-def test_a_run_without_local_weights_has_no_tensors_to_list(tmp_path):
-    np.save(tmp_path / "rows.npy", np.eye(8, 4, dtype=np.float32))
-    assert summaries.tensors(open_run(tmp_path / "rows.npy"), "rows") == []
+def test_rows_without_a_model_are_judged_and_listed_too(tmp_path, probe):
+    np.savez(tmp_path / "rows.npz", v1=np.eye(8, 4), it=np.eye(8, 6))
+    opened = open_run(tmp_path / "rows.npz")
+    reports = glance.reports(opened.checkpoints)
+    [row] = summaries.preflight(opened, probe, reports)
+    assert (row["verdict"], row["kind"], row["rows"], row["tensors"], row["width"]) == (
+        "fit to load", "rows, no model", 8, 2, 6)
+    assert not {"parameters", "memory GB", "forward pass", "blocks", "reasons", "step"} & set(row)
+    assert [(t["tensor"], t["shape"]) for t in summaries.tensors(glance.tensors(opened.checkpoints[0]))] == [
+        ("it", "8 × 6"), ("v1", "8 × 4")]
+
+
+def test_rows_that_went_bad_are_refused_with_the_reason(tmp_path):
+    np.save(tmp_path / "rows.npy", np.eye(8, 4))
+    opened = open_run(tmp_path / "rows.npy")
+    np.save(tmp_path / "rows.npy", np.full((8, 4), np.nan))
+    [report] = glance.reports(opened.checkpoints)
+    assert "NaN" in report.refusals[0]
 
 
 def test_preflight_says_of_each_checkpoint_whether_it_is_fit(tiny_run, probe):
-    rows = summaries.preflight(open_run(tiny_run), probe)
+    run = open_run(tiny_run)
+    rows = summaries.preflight(run, probe, glance.reports(run.checkpoints))
     assert [(row["checkpoint"], row["verdict"], row["blocks"], row["width"]) for row in rows] == [
         (f"step{step}", "fit to load", 2, 16) for step in (0, 1, 8)]

@@ -29,6 +29,8 @@ REPO = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")
 SETTINGS = ("config.json", "model.safetensors.index.json", *TOKENIZER_FILES, *PROCESSOR_FILES)
 SHARDS = "model-*-of-*.safetensors"
 AT_ONCE = 8
+FIRST_LOOK = 100_000  # bytes, within which nearly every header ends
+LIBRARY = "representation-geometry-explorer"
 Progress = Callable[[int, int, str], None]
 
 
@@ -181,13 +183,36 @@ def fetch(wanted: Remote, into: Path, progress: Progress = lambda done, total, n
         progress(done, wanted.size, name)
         with _sentences(wanted.repo, wanted.commit):
             path = Path(hf_hub_download(wanted.repo, name, revision=wanted.commit, local_dir=into, endpoint=_endpoint(),
-                                        library_name="representation-geometry-explorer"))
+                                        library_name=LIBRARY))
         if _content_digest(path, len(expected)) != expected:
             path.unlink()
             raise ExplorerError(f"{name} of {wanted.repo}@{wanted.commit[:8]} arrived damaged; the same command "
                                 "fetches it again.")
         done += size
     progress(done, wanted.size, "all files")
+
+
+def head(repo: str, commit: str, name: str, longest: int) -> bytes:
+    """The 8 bytes of length and the header that a safetensors file begins with; of a longer header, its first part."""
+    content = _first(repo, commit, name, FIRST_LOOK)
+    needed = 8 + min(int.from_bytes(content[:8], "little"), longest)
+    return content[:needed] if len(content) >= needed else _first(repo, commit, name, needed)
+
+
+def _first(repo: str, commit: str, name: str, count: int) -> bytes:
+    """The first bytes of a file, also from a server that would send all of it."""
+    from huggingface_hub import get_session, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+    url = hf_hub_url(repo, name, revision=commit, endpoint=_endpoint())
+    asked = build_hf_headers(library_name=LIBRARY) | {"Range": f"bytes=0-{count - 1}", "Accept-Encoding": "identity"}
+    content = bytearray()
+    with _sentences(repo, commit), get_session().stream("GET", url, headers=asked) as answer:
+        hf_raise_for_status(answer)
+        for piece in answer.iter_bytes():
+            content += piece
+            if len(content) >= count:
+                break
+    return bytes(content[:count])
 
 
 def split_path(path: str) -> tuple[str, str]:
@@ -215,7 +240,7 @@ def _endpoint() -> str | None:
 
 def _api() -> Any:
     from huggingface_hub import HfApi
-    return HfApi(endpoint=_endpoint(), library_name="representation-geometry-explorer")
+    return HfApi(endpoint=_endpoint(), library_name=LIBRARY)
 
 
 @contextmanager

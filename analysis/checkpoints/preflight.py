@@ -42,6 +42,7 @@ class Report:
     parameters: int = 0
     dtypes: dict[str, int]
     memory_bytes: int = 0
+    rows: int | None = None
     tokenizer: str | None = None
     refusals: tuple[str, ...] = ()
 

@@ -13,9 +13,10 @@ from typing import Any
 from pyarrow import ArrowException, parquet
 
 from analysis.errors import ExplorerError
+from analysis.files import PROJECT
 from analysis.keys import digest
 
-BUILT_IN = Path(__file__).parents[2] / "demo" / "probes"
+BUILT_IN = PROJECT / "demo" / "probes"
 DEFAULT = "sotu-held-out"
 AS_GIVEN = "as-given"  # the rows came with the run, so there is no text
 MAX_BYTES, MOST_TEXTS = 200_000_000, 1_000_000

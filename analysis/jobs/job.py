@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).parents[2]
+from analysis.files import PROJECT
+
 STARTING_S = 60.0
 
 _workers: dict[int, subprocess.Popen] = {}  # children of this process, so that they can be reaped

@@ -1,5 +1,6 @@
 """A Hub on loopback: refs, trees and files of local folders, in the words that huggingface_hub speaks."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -29,6 +30,8 @@ class Hub:
     repositories: dict[str, Repository] = field(default_factory=dict)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     damage: set[str] = field(default_factory=set)  # names of files that arrive with a flipped byte
+    ranges: bool = True  # whether a part of a file can be asked for
+    sent: int = 0  # bytes of files
     url: str = ""
 
     def downloaded(self) -> list[str]:
@@ -96,17 +99,22 @@ def serve(hub: Hub) -> ThreadingHTTPServer:
             etag = digest(path)
             if path.name in hub.damage:
                 content = content[:-1] + bytes([content[-1] ^ 1])
-            first = int((re.match(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0, 0])[1])
-            self.send_response(206 if first else 200)
-            if first:
-                self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+            asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if hub.ranges else None
+            first = int(asked[1]) if asked else 0
+            size = len(content)
+            content = content[:int(asked[2]) + 1] if asked and asked[2] else content
+            self.send_response(206 if asked else 200)
+            if asked:
+                self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{size}")
             self.send_header("ETag", f'"{etag}"')
             self.send_header("X-Repo-Commit", revision)
             self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(len(content) - first))
             self.end_headers()
             if send:
-                self.wfile.write(content[first:])
+                hub.sent += len(content) - first
+                with contextlib.suppress(ConnectionError):  # a reader may have seen enough
+                    self.wfile.write(content[first:])
 
         def json(self, value: object) -> None:
             content = json.dumps(value).encode()

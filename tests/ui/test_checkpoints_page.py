@@ -234,8 +234,30 @@ def test_a_run_on_the_hub_is_not_called_fit_before_it_was_looked_at(hub):
     at.selectbox(key="preflight").set_value("tiny").run()
     healthy(at)
     assert ["step2000, step3000 have identical weights" in w.value for w in at.warning][-1]
-    assert list(at.dataframe[0].value["kind"]) == ["fetched and checked when it is computed"] * 9
+    assert not [table for table in at.dataframe if "verdict" in table.value]
     assert not [said.value for said in at.success if "fit to load" in said.value]
+
+
+def test_the_headers_of_a_run_on_the_hub_are_looked_at_on_demand(hub):
+    at = press(page(repo="lab/tiny"), OPEN)
+    at.selectbox(key="preflight").set_value("tiny").run()
+    press(at, "Look at the headers")
+    healthy(at)
+    assert [said.value for said in at.success if "fit to load" in said.value] == ["All 9 checkpoints are fit to load."]
+    assert set(at.dataframe[0].value["blocks"]) == {2} and all(at.dataframe[0].value["parameters"] > 1000)
+    asked = len(hub.requests)
+    at.selectbox(key="tensors_of").set_value("step16").run()
+    assert at.dataframe[1].value["values"].sum() == at.dataframe[0].value["parameters"][0]
+    at.selectbox(key="tensors_of").set_value("step16").run()
+    assert len(hub.requests) < asked + 12 and not [r for r in hub.requests if "tokenizer.json" in r]
+
+
+def test_a_hub_that_is_gone_when_headers_are_asked_for_is_a_sentence(hub, monkeypatch):
+    at = press(page(repo="lab/tiny"), OPEN)
+    at.selectbox(key="preflight").set_value("tiny").run()
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    press(at, "Look at the headers")
+    assert not at.exception and ["Check the network" in said.value for said in at.error] == [True]
 
 
 def test_a_run_taken_off_the_list_is_gone_and_its_folder_stays(tiny_run):
