@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NoReturn
 
 from analysis import commands
@@ -17,6 +18,7 @@ from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT
 from analysis.files import PROJECT, cache_root
 from analysis.jobs.limits import limit_this_process
+from analysis.jobs.queue import turn
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
 from analysis.store import Store
@@ -41,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         limit_this_process()
     status = Status(arguments.status)
     try:
-        arguments.command(arguments, open_store(), status)
+        folder = status.path.parent if status.path else None
+        waits = folder and not getattr(arguments, "executor", None)  # a scheduler has its own queue
+        with turn(folder, status) if folder and waits else nullcontext():
+            arguments.command(arguments, open_store(), status)
     except KeyboardInterrupt:
         status.end("cancelled", STOPPED)
         return 130
@@ -87,16 +92,24 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    def protocol(command: argparse.ArgumentParser, policy: str | None) -> None:
+    def protocol(command: argparse.ArgumentParser, policy: str | None, dtype: str | None) -> None:
         command.add_argument("--probe", help=f"built-in probe or file (default: the run's own, else {DEFAULT})")
         command.add_argument("--policy", default=policy, help="which tokens become rows: first, last, mean, every-K; "
                              "mean-keep-first and every-K-keep-first keep position 0 (default: last)")
+        command.add_argument("--dtype", default=dtype, choices=("float32", "bfloat16"),
+                             help="precision of the forward pass (default: float32); statistics are float64 always")
 
     sweep = add("sweep", commands.sweep)
     sweep.add_argument("run", nargs="+", metavar="RUN", help="name of a run, or the path of a folder")
     sweep.add_argument("--measure", action="append", help="a measure; repeat for more (default: all)")
+    sweep.add_argument("--only", action="append", metavar="REVISION", help="a revision; repeat for more (default: all)")
+    sweep.add_argument("--executor", choices=("slurm", "local"),
+                       help="one task a checkpoint: on Slurm, or as processes here to try the same (needs submitit)")
+    sweep.add_argument("--option", action="append", metavar="NAME=VALUE",
+                       help="of the executor: partition, account, qos, constraint, time (minutes), mem, cpus, gpus, "
+                            "array (how many at once)")
     sweep.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the chosen measures")
-    protocol(sweep, "last")
+    protocol(sweep, "last", "float32")
 
     listing = add("list", commands.list_runs)
     listing.add_argument("--json", action="store_true")
@@ -106,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--measure")
     show.add_argument("--site", help='embedding, "block K" or final')
     show.add_argument("--json", action="store_true")
-    protocol(show, None)
+    protocol(show, None, None)
 
     compare = add("compare", commands.compare)
     compare.add_argument("a", metavar="RUN[@REVISION]")
@@ -116,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--site", default="final", help="site compared by step (default: final)")
     compare.add_argument("--set", action="append", metavar="NAME=VALUE")
     compare.add_argument("--json", action="store_true")
-    protocol(compare, "last")
+    protocol(compare, "last", "float32")
 
     preflight = add("preflight", commands.preflight)
     preflight.add_argument("run", metavar="RUN", help="name of a run, or the path of a folder")
@@ -132,6 +145,11 @@ def _parser() -> argparse.ArgumentParser:
                          help="a folder, hub:REPOSITORY[@REVISION], or STAGE=SOURCE for each stage of one run")
     opening.add_argument("--name", help="what to call the run")
     opening.add_argument("--pick", metavar="HOW", default=DEFAULT_PICK, help=f"{PICK} (default: {DEFAULT_PICK})")
+
+    storage = add("storage", commands.storage)
+    storage.add_argument("--keep", type=float, metavar="GB", help="let rows go, those read longest ago first, until "
+                         "so many GB are left; values stay")
+    storage.add_argument("--json", action="store_true")
 
     add("measures", commands.measures)
     return parser

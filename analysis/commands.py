@@ -4,18 +4,22 @@ import argparse
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from analysis import compute, registry, views
 from analysis.checkpoints import glance, hub
 from analysis.checkpoints.preflight import Report, as_json, examine
 from analysis.errors import ExplorerError
+from analysis.estimates import volume
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
 from analysis.keys import Policy, Run, site_order
 from analysis.measure import Measure
+from analysis.representations import ensure
 from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
 from analysis.status import Status
+from analysis.storage import KINDS, reclaim, usage
 from analysis.store import Store
 
 
@@ -23,17 +27,30 @@ def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """Compute measures for every checkpoint of some runs; what is stored already is not computed again."""
     runs: list[Run] = []
     for name in arguments.run:
-        runs.append(find_run(store, name, [run.name for run in runs]))
+        runs.append(_only(find_run(store, name, [run.name for run in runs]), arguments.only))
     measures = [registry.get(name) for name in arguments.measure or registry.all_measures()]
     settings = _settings(arguments.set, measures)
-    done = 0
+    done, problems = 0, []
     for name, group in _by_probe(runs, arguments.probe).items():
-        protocol = compute.Protocol(find_probe(name), Policy.parse(arguments.policy))
-        done += compute.sweep(store, group, protocol, measures, settings, status.report)
+        protocol = compute.Protocol(find_probe(name), Policy.parse(arguments.policy), arguments.dtype)
+        try:
+            if arguments.executor:
+                done += _fan_out(store, group, name, protocol, measures, settings, arguments, status)
+            else:
+                done += compute.sweep(store, group, protocol, measures, settings, status.report, status.log)
+        except ExplorerError as error:
+            problems.append(str(error))
+        if arguments.only:
+            continue
         for run in group:
-            remember(store, run)
+            if any(store.representations_of(c.fingerprint) for c in run.checkpoints):
+                remember(store, run)
+        if problems:
+            continue
         for rows, columns, measure in _default_pairs(store, group, protocol, measures):
             compute.compare(store, rows, columns, measure, protocol, settings.get(measure.name), status.report)
+    if problems:
+        raise ExplorerError(" ".join(problems))
     total = sum(len(run.checkpoints) for run in runs)
     status.say(f"{done} of {total} checkpoints needed work; see them with: python -m analysis show {arguments.run[0]}")
 
@@ -51,8 +68,8 @@ def list_runs(arguments: argparse.Namespace, store: Store, status: Status) -> No
     for run in runs:
         print(f"{run.name}  {len(run.checkpoints)} checkpoints, {run.checkpoints[0].revision} to "
               f"{run.checkpoints[-1].revision}  {run.source}")
-        for probe, policy in compute.protocols(store, [run]):
-            print(f"    computed on {probe}, token policy {policy}")
+        for probe, policy, dtype in compute.protocols(store, [run]):
+            print(f"    computed on {probe}, token policy {policy}{'' if dtype == 'float32' else f', {dtype}'}")
         for group in run.duplicates:
             print(f"    warning: {', '.join(group)} have identical weights")
 
@@ -64,7 +81,8 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
         registry.get(arguments.measure)
     probe = find_probe(arguments.probe).identity if arguments.probe else None
     policy = str(Policy.parse(arguments.policy)) if arguments.policy else None
-    found = compute.records(store, run, probe=probe, policy=policy, measure=arguments.measure, site=arguments.site)
+    found = compute.records(store, run, probe=probe, policy=policy, dtype=arguments.dtype, measure=arguments.measure,
+                            site=arguments.site)
     if arguments.site and not found:
         sites = {record["site"] for record in compute.records(store, run, probe=probe, policy=policy)}
         if sites and arguments.site not in sites:
@@ -92,12 +110,12 @@ def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None
         pairs = ", ".join(m.name for m in registry.all_measures().values() if m.arity == 2)
         raise ExplorerError(f"{measure.name} describes one representation; to compare two, use one of {pairs}.")
     protocol = compute.Protocol(find_probe(arguments.probe or run_a.default_probe or DEFAULT),
-                                Policy.parse(arguments.policy))
+                                Policy.parse(arguments.policy), arguments.dtype)
     if arguments.by == "step":
         rows, columns = views.steps(run_a, arguments.site), views.steps(run_b, arguments.site)
     else:
         ends = [views.checkpoint_of(run_a, first[2]), views.checkpoint_of(run_b, second[2])]
-        rows, columns = (views.layers(end, list(compute.ensure(store, end, protocol, status.report).rows))
+        rows, columns = (views.layers(end, list(ensure(store, end, protocol, status.report).rows))
                          for end in ends)
     settings = _settings(arguments.set, [measure]).get(measure.name)
     result = compute.compare(store, rows, columns, measure, protocol, settings, status.report)
@@ -174,6 +192,19 @@ def preflight(arguments: argparse.Namespace, store: Store, status: Status) -> No
                             "load, for the reasons above.")
 
 
+def storage(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """How much room the cache takes; with --keep, some of it comes free."""
+    if arguments.keep is not None:
+        status.say(f"{volume(reclaim(store, arguments.keep * 1e9))} came free.")
+    used = usage(store)
+    if arguments.json:
+        print(json.dumps({"folder": str(store.root), "bytes": used}))
+        return
+    for kind, size in used.items():
+        print(f"{volume(size):>12}  {kind:<16} {KINDS[kind]}")
+    print(f"{volume(sum(used.values())):>12}  in {store.root}")
+
+
 def measures(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """Every measure, with what it says and where it comes from."""
     for measure in registry.all_measures().values():
@@ -192,6 +223,38 @@ def _held(report: Report) -> str:
 
 def _blank(value: int | None) -> str:
     return "" if value is None else str(value)
+
+
+def _only(run: Run, revisions: list[str] | None) -> Run:
+    """A run with some of its checkpoints."""
+    known = [checkpoint.revision for checkpoint in run.checkpoints]
+    unknown = [revision for revision in revisions or [] if revision not in known]
+    if unknown:
+        raise ExplorerError(f"{run.name} has no revision {unknown[0][:80]!r}; it has {', '.join(known[:5])} "
+                            f"{'...' if len(known) > 5 else ''}".rstrip() + ".")
+    return replace(run, checkpoints=tuple(c for c in run.checkpoints if not revisions or c.revision in revisions))
+
+
+def _fan_out(store: Store, runs: list[Run], probe: str, protocol: compute.Protocol, measures: list[Measure],
+             settings: compute.Settings, arguments: argparse.Namespace, status: Status) -> int:
+    """One task for each checkpoint that lacks something, on a scheduler; they meet in the store."""
+    from analysis.jobs.cluster import Task, fan_out
+    given = ["--probe", probe, "--policy", str(protocol.policy), "--dtype", protocol.dtype,
+             *(f"--measure={m.name}" for m in measures), *(f"--set={pair}" for pair in arguments.set or [])]
+    tasks = []
+    for run in runs:
+        if not arguments.only:
+            remember(store, run)  # tasks find it by its name
+        tasks += [Task(f"{run.name} {c.revision}", ("sweep", run.name, "--only", c.revision, *given))
+                  for c in run.checkpoints if compute.wanted(store, c, protocol, measures, settings)]
+    options = dict(pair.partition("=")[::2] for pair in arguments.option or [])
+    failures = fan_out(tasks, arguments.executor, store.root / "tasks", status.report, options=options)
+    for failure in failures:
+        status.log(f"{failure.name}: {failure.reason} (log: {failure.log})")
+    if failures:
+        raise ExplorerError(f"{len(failures)} of {len(tasks)} tasks failed, and the others are done. "
+                            f"{failures[0].name}: {failures[0].reason} Its log: {failures[0].log}")
+    return len(tasks)
 
 
 def _by_probe(runs: list[Run], probe: str | None) -> dict[str, list[Run]]:

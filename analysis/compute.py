@@ -3,7 +3,8 @@
 Reading never computes; `sweep` and `compare` compute what is missing, in a worker process.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,33 +12,33 @@ import numpy as np
 
 from analysis import registry
 from analysis.checkpoints import activations
-from analysis.checkpoints.fetching import Fetching
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
 from analysis.measures.spectrum_decay import decay_line
-from analysis.representations import Protocol, Report, ensure, fetching_for, silent
+from analysis.representations import Extraction, Protocol, Report, silent
 from analysis.results import Curve, FittedSpectrum, PairMatrix, Panel, Scalar
 from analysis.store import Representation, Store, Stored
 
 Settings = dict[str, dict[str, int]]
+MOST_NAMED = 3
 PROBE_LOSS = "loss on the probe (nats/token)"
 
 
 # --- reading ---
 
 
-def protocols(store: Store, runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Every (probe, policy) that any checkpoint of these runs has results for."""
-    keys = {(key.probe, key.policy) for run in runs for checkpoint in run.checkpoints
+def protocols(store: Store, runs: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """Every (probe, policy, precision) that any checkpoint of these runs has results for."""
+    keys = {(key.probe, key.policy, key.dtype) for run in runs for checkpoint in run.checkpoints
             for key in store.representations_of(checkpoint.fingerprint)}
     return sorted(keys)
 
 
 def records(store: Store, run: Run, *, probe: str | None = None, policy: str | None = None,
-            measure: str | None = None, site: str | None = None, settings: Settings | None = None
-            ) -> list[dict[str, Any]]:
+            dtype: str | None = None, measure: str | None = None, site: str | None = None,
+            settings: Settings | None = None) -> list[dict[str, Any]]:
     """One record per stored value of a run, in order of step, site and measure. Filters that are None let all through.
 
     `probe` is a probe's identity. With `settings`, a measure it names is shown at those parameters only.
@@ -45,7 +46,7 @@ def records(store: Store, run: Run, *, probe: str | None = None, policy: str | N
     found = []
     for checkpoint in run.checkpoints:
         for key in store.representations_of(checkpoint.fingerprint):
-            if probe in (None, key.probe) and policy in (None, key.policy):
+            if probe in (None, key.probe) and policy in (None, key.policy) and dtype in (None, key.dtype):
                 stored = store.results(key).values()
                 kept = [item for item in stored if measure in (None, item.key.measure) and site in (None, item.key.site)
                         and _current(item.key, settings or {})]
@@ -115,44 +116,72 @@ def matrix(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequen
 def missing(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
             settings: Settings | None = None) -> int:
     """How many checkpoints a sweep of single-representation measures would have to work on."""
-    wanted = (_wanted(store, protocol.key(checkpoint), measures, settings or {})
-              for run in runs for checkpoint in run.checkpoints)
-    return sum(keys is None or bool(keys) for keys in wanted)
+    return sum(wanted(store, c, protocol, measures, settings) for run in runs for c in run.checkpoints)
+
+
+def wanted(store: Store, checkpoint: Checkpoint, protocol: Protocol, measures: Sequence[Measure],
+           settings: Settings | None = None) -> bool:
+    """Whether anything of these measures is missing for a checkpoint."""
+    return _wanted(store, protocol.key(checkpoint), measures, settings or {}) != []
 
 
 # --- computing ---
 
 
 def sweep(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
-          settings: Settings | None = None, report: Report = silent) -> int:
-    """Compute what is missing of these measures for every checkpoint; returns how many checkpoints needed work."""
+          settings: Settings | None = None, report: Report = silent,
+          say: Callable[[str], None] = lambda sentence: None) -> int:
+    """Compute what is missing of these measures for every checkpoint; returns how many needed work.
+
+    What another process works on comes last and is not computed twice. Checkpoints that cannot be read are left to the
+    end too: the ExplorerError that names them is raised when all others are done.
+    """
     checkpoints = [checkpoint for run in runs for checkpoint in run.checkpoints]
-    worked = 0
-    with fetching_for(store, checkpoints, protocol) as fetching:
-        for number, checkpoint in enumerate(checkpoints):
-            title = f"{checkpoint.run} {checkpoint.revision}"
-            report(number, len(checkpoints), title)
-            wanted = _wanted(store, protocol.key(checkpoint), measures, settings or {})
-            if wanted is None or wanted:
-                def inner(done: float, total: float, message: str, number: int = number, title: str = title) -> None:
-                    report(number + done / total, len(checkpoints), f"{title}: {message}")
-                _measure(store, checkpoint, protocol, measures, settings or {}, fetching, inner)
-                worked += 1
+    todo = [c for c in checkpoints if wanted(store, c, protocol, measures, settings)]
+    worked, failures = 0, dict[str, str]()
+    elsewhere: list[Checkpoint] = []
+    with Extraction(store, checkpoints, protocol) as extraction:
+        for waits, chosen in ((False, todo), (True, elsewhere)):
+            for checkpoint in chosen:
+                title = f"{checkpoint.run} {checkpoint.revision}"
+                finished = len(checkpoints) - len(todo) + worked + len(failures)
+
+                def inner(done: float, total: float, message: str, at: int = finished, title: str = title) -> None:
+                    report(at + min(done / total, 1.0), len(checkpoints), f"{title}: {message}")
+                with store.claimed(protocol.key(checkpoint).digest, wait=waits, report=inner) as mine:
+                    if not mine:
+                        elsewhere.append(checkpoint)
+                        continue
+                    try:
+                        worked += _measure(extraction, checkpoint, measures, settings or {}, inner, say)
+                    except ExplorerError as error:
+                        failures[title] = str(error)
+                        say(f"{title}: {error}")
     report(len(checkpoints), len(checkpoints), "done")
+    if failures:
+        raise ExplorerError(_told(failures, len(checkpoints)))
     return worked
 
 
-def _measure(store: Store, checkpoint: Checkpoint, protocol: Protocol, measures: Sequence[Measure], settings: Settings,
-             fetching: Fetching, report: Report) -> None:
-    """What is missing of these measures for one checkpoint, stored as one batch."""
-    representation = ensure(store, checkpoint, protocol, report, fetching)
-    wanted = _wanted(store, protocol.key(checkpoint), measures, settings) or []
+def _measure(extraction: Extraction, checkpoint: Checkpoint, measures: Sequence[Measure], settings: Settings,
+             report: Report, say: Callable[[str], None]) -> int:
+    """What is missing of these measures for one checkpoint, stored as one batch; 1 if it was anything."""
+    store, protocol = extraction.store, extraction.protocol
+    if not wanted(store, checkpoint, protocol, measures, settings):
+        return 0  # another process was here first
+    report(0, 1, "reading rows")
+    representation = extraction.ensure(checkpoint, report)
+    keys = _wanted(store, protocol.key(checkpoint), measures, settings) or []
+    start = time.perf_counter()
     results: list[Stored] = []
     for site in representation.rows:
         report(1, 1, f"measuring {site}")
-        results += evaluate(representation, site, [key for key in wanted if key.site == site])
+        results += evaluate(representation, site, [key for key in keys if key.site == site])
     if results:
         store.put_results(results)
+    parts = filter(None, [extraction.timing, f"measures {time.perf_counter() - start:.2f} s"])
+    say(f"{checkpoint.run} {checkpoint.revision}: {', '.join(parts)}")
+    return 1
 
 
 def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
@@ -167,10 +196,11 @@ def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Seque
     checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in items))
     arrays: dict[tuple[Checkpoint, str], np.ndarray] = {}
     ids: tuple[str, ...] = ()
-    with fetching_for(store, checkpoints, protocol) as fetching:
+    with Extraction(store, checkpoints, protocol) as extraction:
         for number, checkpoint in enumerate(checkpoints):
             report(number, len(checkpoints) + 1, f"{checkpoint.run} {checkpoint.revision}")
-            representation = ensure(store, checkpoint, protocol, fetching=fetching)
+            with store.claimed(protocol.key(checkpoint).digest, wait=True):
+                representation = extraction.ensure(checkpoint)
             ids = _same_rows(ids, representation, checkpoint)
             for item in items:
                 if item[0] == checkpoint:
@@ -183,6 +213,16 @@ def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Seque
 
 
 # --- parts ---
+
+
+def _told(failures: dict[str, str], total: int) -> str:
+    """What could not be computed and why, each reason once."""
+    reasons = list(dict.fromkeys(failures.values()))
+    if len(failures) == total:
+        return " ".join(reasons[:MOST_NAMED])
+    told = [f"{', '.join([n for n in failures if failures[n] == r][:MOST_NAMED])}: {r}" for r in reasons[:MOST_NAMED]]
+    return (f"{len(failures)} of {total} checkpoints could not be computed, and the others are done. {' '.join(told)}"
+            f"{' More are in the log.' if len(reasons) > MOST_NAMED else ''}")
 
 
 def _result_key(representation: RepresentationKey, site: str, measure: Measure, settings: Settings) -> ResultKey:

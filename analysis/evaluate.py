@@ -18,7 +18,8 @@ SUBTRACT_ABOVE = 0.1  # share of the variance that must remain
 
 def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
     """Values and intervals of several measures of one site, sharing every eigendecomposition."""
-    rows, moments = representation.rows[site], representation.moments[site]
+    rows = representation.rows[site]
+    moments = Moments.of(rows)
     values = {key: _value(key, rows, moments) for key in keys}
     groups = document_groups(representation.document_ids)
     replicates = _replicates([key for key, value in values.items() if _has_interval(key, value)], rows, moments, groups)

@@ -4,17 +4,22 @@ Files are written under a temporary name, flushed to disk and renamed, so a read
 one. A file whose checksum disagrees is set aside, reported once and treated as absent.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import time
 import uuid
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
+from safetensors.numpy import save_file
 
 PROJECT = Path(__file__).parents[1]
 
@@ -60,6 +65,24 @@ class CheckedFiles:
             return None
         return json.loads(body)
 
+    @contextmanager
+    def claimed(self, name: str, wait: bool = False,
+                report: Callable[[float, float, str], None] = lambda done, total, message: None) -> Iterator[bool]:
+        """Whether this process alone may work on something meanwhile. The system takes the claim back when the process
+        ends, however it ends. Where files cannot be locked everybody may, and the worst is work done twice."""
+        path = self.root / "claims" / f"{name[:32]}.lock"
+        while (handle := locked(path)) is None and wait:
+            report(0, 1, "another process works on it")
+            time.sleep(0.1)
+        try:
+            yield handle is not None
+        finally:
+            if handle is not None:
+                path.unlink(missing_ok=True)
+                handle.close()
+                with suppress(OSError):
+                    path.parent.rmdir()
+
     def set_aside(self, path: Path) -> None:
         """Move a damaged file (or folder) out of the way so that it is recomputed, and say so."""
         if not path.is_relative_to(self.root):
@@ -74,6 +97,24 @@ class CheckedFiles:
         warnings.warn(f"{path} was damaged; it is now {target} and its contents will be computed again", stacklevel=3)
 
 
+def locked(path: Path) -> IO[str] | None:
+    """The file, open and locked by this process alone, or None where another has it."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            handle = path.open("a")
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.close()
+                return None
+            except OSError:
+                return handle
+            if os.fstat(handle.fileno()).st_nlink:  # else its last owner has just removed it
+                return handle
+            handle.close()
+
+
 def _beside(path: Path, sha: str) -> Path:
     return path.with_name(f"{path.stem}.{sha[:16]}.safetensors")
 
@@ -82,19 +123,41 @@ def packed(tensors: dict[str, np.ndarray]) -> bytes:
     return save_tensors({name: np.ascontiguousarray(array) for name, array in tensors.items()})  # it ignores strides
 
 
+def sha256_of(path: Path) -> str | None:
+    """Of a file's content, read piece by piece; None where there is no such file."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def write(path: Path, content: bytes) -> str:
     """Atomic write; returns the sha256 of the content."""
+    with _atomically(path) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_large(path: Path, tensors: Mapping[str, np.ndarray]) -> str:
+    """Atomic write of arrays without a second copy of them in memory; returns the sha256 of the file."""
+    with _atomically(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary)
+    return str(sha256_of(path))
+
+
+@contextmanager
+def _atomically(path: Path) -> Iterator[Path]:
+    """A temporary name, which is flushed to disk and becomes `path` when what was written there is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
+        yield temporary
+        with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return hashlib.sha256(content).hexdigest()
 
 
 def checked(value: dict[str, Any]) -> bytes:

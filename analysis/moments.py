@@ -1,10 +1,12 @@
 """First and second moments that add and subtract: the one input of every spectral measure."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from jaxtyping import Float
+
+AT_ONCE = 16_384  # rows that stand in float64 at the same time
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +23,8 @@ class Moments:
 
     @staticmethod
     def of(rows: Float[np.ndarray, "n d"]) -> "Moments":
-        x = np.asarray(rows, dtype=np.float64)
-        away = centred(x)
-        return Moments(len(x), x[0] - away[0], away.T @ away)
+        parts = [rows[start:start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
+        return reduce(Moments.__add__, map(_of_part, parts))
 
     def __add__(self, other: "Moments") -> "Moments":
         n = self.n + other.n
@@ -47,6 +48,12 @@ class Moments:
         """Singular values of the uncentred n x d rows, largest first."""
         second = self.scatter + self.n * np.outer(self.mean, self.mean)
         return np.sqrt(_eigenvalues(second, self.n))
+
+
+def _of_part(rows: Float[np.ndarray, "n d"]) -> Moments:
+    x = np.asarray(rows, dtype=np.float64)
+    away = centred(x)
+    return Moments(len(x), x[0] - away[0], away.T @ away)
 
 
 def centred(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

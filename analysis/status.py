@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,20 @@ class Status:
     def __init__(self, path: str | None):
         self.path = Path(path) if path else None
         self.bar: Any = None
+        self.began: tuple[float, float] | None = None
         self.last: dict[str, Any] = {"done": 0.0, "total": 0.0}
 
+    def wait(self, message: str) -> None:
+        """What a worker says until its turn comes."""
+        if self.path:
+            write_json(self.path, {"state": "queued", "message": message})
+
     def report(self, done: float, total: float, message: str) -> None:
-        self.last = {"done": done, "total": total, "message": message}
+        self.began = self.began or (time.time(), done)  # what the store had already says nothing of the pace
+        self.last = {"done": done, "total": total, "message": message, "began": self.began}
         if self.path:
             write_json(self.path, {"state": "running", "pid": os.getpid(), **self.last})
-        elif sys.stderr.isatty() or os.environ.get("EXPLORER_PROGRESS"):
+        elif _wants_progress():
             self._draw(done, total, message)
 
     def _draw(self, done: float, total: float, message: str) -> None:
@@ -35,6 +43,13 @@ class Status:
         if self.bar is not None:
             self.bar.close()
 
+    def log(self, sentence: str) -> None:
+        """A line that stays: above the bar on a terminal, and in the log of a worker."""
+        if self.bar is not None:
+            self.bar.write(sentence, file=sys.stderr)
+        elif self.path or _wants_progress():
+            print(sentence, file=sys.stderr, flush=True)
+
     def say(self, sentence: str) -> None:
         self.close()
         print(sentence, file=sys.stderr)
@@ -45,3 +60,7 @@ class Status:
             print(f"error: {message}" if state == "failed" else message, file=sys.stderr)
         if self.path:
             write_json(self.path, self.last | {"state": state, "message": message or "done"})
+
+
+def _wants_progress() -> bool:
+    return sys.stderr.isatty() or bool(os.environ.get("EXPLORER_PROGRESS"))

@@ -1,6 +1,6 @@
 """The only module that touches cache/: representations, results and pair matrices as checked, atomic files.
 
-cache/representations/<digest>/   rows.safetensors, moments.safetensors, meta.json     a (checkpoint, probe, policy)
+cache/representations/<digest>/   rows.safetensors, meta.json                          a (checkpoint, probe, policy)
 cache/ids/<digest>.json           row and document ids, shared by all that have them
 cache/results/<checkpoint>/<digest>/<batch>.json (+ .<sha>.safetensors for curves)     a batch of results
 cache/matrices/<digest>.json + .<sha>.safetensors                                      a pair matrix
@@ -14,21 +14,23 @@ An optional read-only `base` (the bundled demo's results) is looked into after t
 files are written and checked.
 """
 
-import hashlib
+import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load as load_tensors
+from safetensors import safe_open
 
-from analysis.files import CheckedFiles, checked, packed, write
+from analysis.files import CheckedFiles, checked, sha256_of, write, write_large
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
-from analysis.moments import Moments
 from analysis.results import Curve, PairMatrix, Scalar
+
+ROWS = "rows.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +45,31 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Representation:
-    """All sites of one checkpoint on one probe: rows (float32), float64 moments, ids, and the model's loss there."""
+    """All sites of one checkpoint on one probe: rows (float32), ids, and the model's loss there."""
 
-    rows: dict[str, np.ndarray]
-    moments: dict[str, Moments]
+    rows: Mapping[str, np.ndarray]
     row_ids: tuple[str, ...]
     document_ids: tuple[str, ...]
     facts: dict[str, Any]
+
+
+class _StoredRows(Mapping[str, np.ndarray]):
+    """The sites of a stored representation; each is read when it is asked for and not kept."""
+
+    def __init__(self, path: Path, sites: list[str]):
+        self.path, self.sites = path, sites
+
+    def __getitem__(self, site: str) -> np.ndarray:
+        if site not in self.sites:
+            raise KeyError(site)
+        with safe_open(self.path, framework="numpy") as handle:
+            return handle.get_tensor(site)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sites)
+
+    def __len__(self) -> int:
+        return len(self.sites)
 
 
 class Store(CheckedFiles):
@@ -61,17 +81,16 @@ class Store(CheckedFiles):
 
     def put_representation(self, key: RepresentationKey, value: Representation) -> None:
         final = self.root / "representations" / key.digest
-        if (final / "meta.json").exists():
+        if (final / "meta.json").exists() and (final / ROWS).exists():
             return
-        if final.exists():
+        if (final / "meta.json").exists():
+            shutil.rmtree(final)  # the rows were let go to save room
+        elif final.exists():
             self.set_aside(final)
         folder = final.with_name(f".{key.digest}.{uuid.uuid4().hex}")
         try:
             folder.mkdir(parents=True)
-            moments = {f"{site}/{part}": getattr(m, part) for site, m in value.moments.items()
-                       for part in ("mean", "scatter")}
-            sums = {name: write(folder / name, packed(content))
-                    for name, content in (("rows.safetensors", value.rows), ("moments.safetensors", moments))}
+            sums = {ROWS: write_large(folder / ROWS, value.rows)}
             ids = {"rows": value.row_ids, "documents": value.document_ids}
             write(self.root / "ids" / f"{digest(ids)}.json", checked(ids))
             meta = {"key": asdict(key), "sha256": sums, "ids": digest(ids), "n": len(value.row_ids),
@@ -98,16 +117,15 @@ class Store(CheckedFiles):
         if ids is None:
             shutil.rmtree(folder, ignore_errors=True)  # rows without names are of no use
             return None
-        tensors = {}
-        for name, expected in meta["sha256"].items():
-            content = (folder / name).read_bytes() if (folder / name).exists() else b""
-            if hashlib.sha256(content).hexdigest() != expected:
-                self.set_aside(folder)
-                return None
-            tensors[name] = load_tensors(content)
-        rows, parts = tensors["rows.safetensors"], tensors["moments.safetensors"]
-        moments = {site: Moments(meta["n"], parts[f"{site}/mean"], parts[f"{site}/scatter"]) for site in rows}
-        return Representation(rows=rows, moments=moments, row_ids=tuple(ids["rows"]),
+        found = sha256_of(folder / ROWS)
+        if found is None:
+            return None  # let go to save room (see storage.py)
+        if found != meta["sha256"][ROWS]:
+            self.set_aside(folder)
+            return None
+        with suppress(OSError):
+            os.utime(folder / ROWS)  # what is read is let go last
+        return Representation(rows=_StoredRows(folder / ROWS, meta["facts"]["sites"]), row_ids=tuple(ids["rows"]),
                               document_ids=tuple(ids["documents"]), facts=meta["facts"])
 
     def _meta(self, key: RepresentationKey) -> dict[str, Any] | None:

@@ -102,14 +102,14 @@ def pair_caption(store: Store, items: Sequence[tuple[Checkpoint, str]], protocol
 
 
 def described(protocol: Protocol) -> dict[str, str]:
-    return {"probe": protocol.probe.identity, "policy": protocol.rows, "dtype": "float32"}
+    return {"probe": protocol.probe.identity, "policy": protocol.rows, "dtype": protocol.dtype}
 
 
 def spoken(protocol: Protocol) -> str:
     """The protocol as a sentence of a caption."""
     if protocol.probe.name == AS_GIVEN:
         return "Rows as they came with the run, in float32."
-    return f"Probe {protocol.probe.identity}, rows: {protocol.policy}, float32 forward pass."
+    return f"Probe {protocol.probe.identity}, rows: {protocol.policy}, {protocol.dtype} forward pass."
 
 
 def unfinished(store: Store, runs: Sequence[Run], protocol: Protocol) -> int:

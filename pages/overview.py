@@ -16,8 +16,7 @@ store = workspace.store()
 measure = registry.get("rankme_covariance")
 site = (compute.sites(store, chosen.runs, chosen.protocol) or ["final"])[-1]
 records = [record for run in chosen.runs
-           for record in compute.records(store, run, probe=chosen.protocol.probe.identity,
-                                         policy=chosen.protocol.rows, measure=measure.name, site=site)]
+           for record in compute.records(store, run, **chosen.filters, measure=measure.name, site=site)]
 facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
 
 below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(chosen.runs)[0])

@@ -30,8 +30,7 @@ measure = measures[name]
 params = cards.measure_params(measure)
 
 records = [record for run in chosen.runs for site in picked
-           for record in compute.records(store, run, probe=chosen.protocol.probe.identity,
-                                         policy=chosen.protocol.rows, measure=name, site=site,
+           for record in compute.records(store, run, **chosen.filters, measure=name, site=site,
                                          settings={name: params})]
 if compute.missing(store, chosen.runs, chosen.protocol, [measure], {name: params}):
     jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), "--measure", name, *cards.settings_argv(params),

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from analysis import compute, registry
 from analysis.extraction.probes import load_probe
 from analysis.keys import Policy
+from analysis.representations import ensure
 from analysis.runs import DEMO, find_run
 from analysis.store import Store
 
@@ -20,7 +21,7 @@ def recomputed(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("cache"))
     run = find_run(store, "sotu-neox-seed1")
     protocol = compute.Protocol(load_probe("sotu-held-out"), Policy.parse("last"))
-    representation = compute.ensure(store, run.at(REVISION), protocol)
+    representation = ensure(store, run.at(REVISION), protocol)
     only = type(run)(run.name, run.source, (run.at(REVISION),))
     compute.sweep(store, [only], protocol, list(registry.all_measures().values()))
     return {(r["site"], r["measure"]): r for r in compute.records(store, only)}, representation

@@ -177,7 +177,7 @@ def test_undefined_pairs_are_null_and_the_output_stays_json(cli, tiny_run, tmp_p
 
 
 def test_a_second_sweep_needs_no_weights_and_writes_no_result(cli, swept, probe_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(compute, "ensure", lambda *_: pytest.fail("weights are needed again"))
+    monkeypatch.setattr(compute.Extraction, "ensure", lambda *_: pytest.fail("weights are needed again"))
     before = in_cache(tmp_path)
     assert cli("sweep", "tiny", "--probe", probe_file)[2].startswith("0 of 3 checkpoints needed work")
     assert not [path for path, _ in in_cache(tmp_path).items() ^ before.items() if "runs" not in path.parts]
@@ -231,7 +231,7 @@ def test_a_probe_that_cannot_be_used_leaves_nothing(refused, tiny_run, tmp_path,
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_checkpoint_leaves_only_those_before_it(refused, tiny_run, probe_file, tmp_path, fault):
+def test_a_broken_checkpoint_is_left_out_and_named(refused, tiny_run, probe_file, tmp_path, fault):
     folder, cache = copied(tiny_run, tmp_path / "run"), tmp_path / "cache"
     BROKEN[fault][0](folder / "step8")
     refused("sweep", folder, "--probe", probe_file, words=[str(folder / "step8"), BROKEN[fault][1]])
@@ -278,7 +278,7 @@ def test_a_terminated_process_exits_with_130_and_the_same_command_goes_on(cli, s
             time.sleep(0.005)
         worker.terminate()
         out, err = worker.communicate()
-    assert (worker.returncode, out, err.count("\n")) == (130, "", 1) and "the same command goes on" in err
+    assert (worker.returncode, out) == (130, "") and "the same command goes on" in err.splitlines()[-1]
     assert not list((tmp_path / "cache").rglob(".*"))
     kept = len({r["revision"] for r in shown(folder)})
     assert 1 <= kept < many and cli(*command)[2].startswith(f"{many - kept} of {many} checkpoints needed work")

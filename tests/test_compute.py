@@ -1,6 +1,8 @@
 """Sweeps, records and comparisons on tiny checkpoints, against transformers and numpy by hand."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -105,7 +107,7 @@ def test_a_new_measure_is_computed_alone_and_without_a_second_forward_pass(store
     assert compute.sweep(store, [run], protocol, both) == 3
     assert len(passes) == 3
     new = [path for path in contents(store.root) if path not in before]
-    assert all(contents(store.root)[path] == before[path] for path in before)
+    assert all(contents(store.root)[path][0] == before[path][0] for path in before)
     assert len(new) == 3 and all('"stable_rank"' not in (store.root / path).read_text() for path in new)
     assert len(compute.records(store, run)) == 2 * 3 * len(SITES)
 
@@ -130,6 +132,64 @@ def test_a_sweep_that_is_interrupted_keeps_what_was_finished_and_goes_on_from_th
         compute.sweep(store, [run], protocol, SINGLE, report=stop)
     assert {r["revision"] for r in compute.records(store, run)} == {"step0", "step1"}
     assert compute.sweep(store, [run], protocol, SINGLE) == 1 and len(passes) == 3
+
+
+def test_a_broken_checkpoint_is_named_when_all_others_are_done(store, tiny_run, protocol, tmp_path):
+    folder = shutil.copytree(tiny_run, tmp_path / "broken")
+    weights = folder / "step1" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    broken, said = open_run(folder), []
+    with pytest.raises(ExplorerError, match=r"^1 of 3 checkpoints could not be computed, and the others are done. "
+                                            r"broken step1: .*damaged"):
+        compute.sweep(store, [broken], protocol, SINGLE, say=said.append)
+    assert {r["revision"] for r in compute.records(store, broken)} == {"step0", "step8"}
+    assert [line.split(":")[0] for line in said] == ["broken step0", "broken step1", "broken step8"]
+
+
+def test_a_reason_that_holds_for_all_is_said_once(store, run, protocol):
+    few = Protocol(replace(protocol.probe, texts=protocol.probe.texts[:2]), protocol.policy)
+    with pytest.raises(ExplorerError) as caught:
+        compute.sweep(store, [run], few, SINGLE)
+    assert str(caught.value).count("at least 4") == 1 and "of 3 checkpoints" not in str(caught.value)
+
+
+def test_another_precision_is_computed_and_kept_apart(swept, run, protocol, passes):
+    half = Protocol(protocol.probe, protocol.policy, "bfloat16")
+    assert compute.sweep(swept, [run], half, measures("stable_rank")) == 3 == len(passes)
+    found = {dtype: [r["value"] for r in compute.records(swept, run, dtype=dtype, measure="stable_rank")]
+             for dtype in ("float32", "bfloat16")}
+    assert found["bfloat16"] == pytest.approx(found["float32"], rel=0.1) and found["bfloat16"] != found["float32"]
+
+
+def test_two_sweeps_at_once_share_the_work_and_do_none_of_it_twice(store, run, protocol, passes):
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: compute.sweep(store, [run], protocol, SINGLE), range(2)))
+    assert sum(done) == 3 == len(passes)
+    assert len(compute.records(store, run)) == 3 * len(SITES) * len(SINGLE)
+
+
+def test_what_another_process_works_on_comes_last_and_is_waited_for(store, run, protocol, passes):
+    said, release = [], threading.Event()
+
+    def holding():
+        with store.claimed(protocol.key(run.checkpoints[0]).digest):
+            claimed.set()
+            release.wait(60)
+
+    def follow(done, total, message):
+        said.append(message)
+        if "another process" in message:
+            release.set()
+
+    claimed = threading.Event()
+    other = threading.Thread(target=holding)
+    other.start()
+    assert claimed.wait(60)
+    assert compute.sweep(store, [run], protocol, SINGLE, report=follow) == 3 == len(passes)
+    other.join()
+    order = list(dict.fromkeys(message.split(":")[0] for message in said))
+    assert order == [f"{run.name} {step}" for step in ("step1", "step8", "step0")] + ["done"]
+    assert not (store.root / "claims").exists()
 
 
 @pytest.mark.filterwarnings("ignore:.* was damaged")
@@ -203,7 +263,8 @@ def test_filters_let_through_what_they_name_and_nothing_else(swept, run, protoco
     assert [r["protocol"]["policy"] for r in compute.records(swept, run, policy="mean")] == ["mean"] * 12
     assert len(compute.records(swept, run, measure="stable_rank", site="final", policy="last")) == 3
     assert compute.records(swept, run, probe="words@0") == compute.records(swept, run, site="block 9") == []
-    assert compute.protocols(swept, [run]) == [(identity, "last"), (identity, "mean")]
+    assert compute.records(swept, run, dtype="bfloat16") == []
+    assert compute.protocols(swept, [run]) == [(identity, "last", "float32"), (identity, "mean", "float32")]
 
 
 def test_results_of_an_older_or_unknown_measure_are_not_shown_and_computed_anew(swept, store, run, protocol):

@@ -7,7 +7,6 @@ from analysis import registry
 from analysis.evaluate import evaluate
 from analysis.inference.jackknife import jackknife_interval
 from analysis.keys import RepresentationKey, ResultKey
-from analysis.moments import Moments
 from analysis.store import Representation
 
 KEY = RepresentationKey("f" * 64, "probe@0", "last")
@@ -15,7 +14,7 @@ SCALARS = [m.name for m in registry.of_kind(arity=1, returns="scalar")]
 
 
 def represent(rows, documents):
-    return Representation(rows={"final": rows}, moments={"final": Moments.of(rows)}, document_ids=tuple(documents),
+    return Representation(rows={"final": rows}, document_ids=tuple(documents),
                           row_ids=tuple(map(str, range(len(rows)))), facts={})
 
 

@@ -1,12 +1,19 @@
 """Starting work and following it. Nothing is computed in the script thread; the panel polls the job folders."""
 
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+
 import streamlit as st
 
+from analysis.estimates import duration
 from analysis.jobs import job
 from ui import workspace
 from ui.plain import plain
 
-RECENT = 3
+RECENT, LOG_LINES = 3, 40
+WORDS = {"queued": "waiting", "running": "running", "done": "done", "failed": "failed", "cancelled": "cancelled",
+         "interrupted": "interrupted: its process ended before it was done"}
 
 
 def jobs_folder():
@@ -26,7 +33,7 @@ def offer(argv: list[str], title: str, why: str) -> None:
         job.start(jobs_folder(), argv, title)
         st.rerun()
     with st.expander("The same from a terminal"):
-        st.code("python -m analysis " + " ".join(f'"{a}"' if " " in a else a for a in argv), language="bash")
+        st.code(command(argv), language="bash")
 
 
 def draw() -> None:
@@ -50,15 +57,70 @@ def _panel(was_active: bool) -> None:
 
 def _row(one: job.Job) -> None:
     if one.active:
-        left = "" if one.remaining_s is None else f" · about {max(1, round(one.remaining_s))} s left"
-        st.progress(one.share, text=f"{one.title}{left}")
-        st.caption(one.message)
-        if st.button("Cancel", key=f"cancel {one.id}", icon=":material/stop_circle:"):
-            job.cancel(one)
-            st.rerun(scope="app")
+        _progress(one)
+        _cancel(one, "sidebar")
     elif one.state == "done":
         st.caption(f":material/check: {plain(one.title)}")
     else:
         with st.expander(f"{one.title}: {one.state}", icon=":material/error:"):
             st.text(one.message)
             st.code(job.log_tail(one) or "The log is empty.", language=None)
+
+
+def board() -> None:
+    """Every job with what can be done about it; it follows those under way."""
+    active = any(one.active for one in job.listed(jobs_folder()))
+    st.fragment(_board, run_every=1.0 if active else None)()
+
+
+def _board() -> None:
+    jobs = job.listed(jobs_folder())
+    if not jobs:
+        st.info("No job yet. The buttons of the other pages start them.", icon=":material/pending_actions:")
+    for one in jobs:
+        with st.container(border=True):
+            st.markdown(f"**{plain(one.title)}** · {WORDS[one.state]} · {_when(one)}")
+            if one.active:
+                _progress(one)
+            elif one.state != "done":
+                st.text(one.message)
+            _actions(one)
+            with st.expander("Log and command"):
+                st.code(command(one.argv), language="bash")
+                st.code(job.log_tail(one, LOG_LINES) or "The log is empty.", language=None)
+
+
+def _actions(one: job.Job) -> None:
+    with st.container(horizontal=True):
+        if one.active:
+            _cancel(one, "board")
+            return
+        if one.state != "done" and st.button("Go on", key=f"again {one.id}", icon=":material/replay:",
+                                             help="Runs the same command; what is finished is not computed again."):
+            job.again(jobs_folder(), one)
+            st.rerun(scope="app")
+        if st.button("Take off the list", key=f"forget {one.id}", icon=":material/delete:"):
+            job.forget(one)
+            st.rerun(scope="app")
+
+
+def _progress(one: job.Job) -> None:
+    left = "" if one.remaining_s is None else f" · about {duration(one.remaining_s)} left"
+    st.progress(one.share, text=f"{one.title}{left}")
+    st.caption(plain(one.message))
+
+
+def _cancel(one: job.Job, where: str) -> None:
+    if st.button("Cancel", key=f"cancel {where} {one.id}", icon=":material/stop_circle:"):
+        job.cancel(one)
+        st.rerun(scope="app")
+
+
+def _when(one: job.Job) -> str:
+    started = datetime.fromtimestamp(one.started).strftime("%d %b %H:%M")
+    return f"began {started}, {'so far' if one.active else 'took'} {duration(one.lasted_s)}"
+
+
+def command(argv: Sequence[str]) -> str:
+    """What a person would type for the same."""
+    return f"python -m analysis {shlex.join(argv)}"

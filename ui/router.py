@@ -24,6 +24,8 @@ def route() -> None:
                 help="Layer by layer and step by step, within a run and between two."),
         st.Page(HOME / "pages" / "checkpoints.py", title="Checkpoints", icon=":material/inventory_2:",
                 help="Open a run from the Hub, a folder or your machine, and look it over before it is loaded."),
+        st.Page(HOME / "pages" / "jobs.py", title="Jobs", icon=":material/pending_actions:",
+                help="What is being computed, what was, and the room it takes."),
         st.Page(HOME / "pages" / "measures.py", title="Measures", icon=":material/menu_book:",
                 help="What each number means, its equation, its source and its traps."),
     ])

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis.compute import Protocol
+from analysis.compute import Protocol, protocols
 from analysis.errors import ExplorerError
 from analysis.extraction.library import added_probes, find_probe
 from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes
@@ -14,6 +14,7 @@ from ui import opener, workspace
 from ui.plain import plain
 
 POLICIES = ["last", "mean", "first", "mean-keep-first", "every-8", "every-16", "every-32"]
+DTYPES = ["float32", "bfloat16"]
 POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, or every k-th. Position 0 is "
                "left out of means and of every k-th, because in many models it is a massive outlier.")
 
@@ -27,7 +28,13 @@ class Selection:
     @property
     def argv(self) -> list[str]:
         """The options that give the command line the same protocol."""
-        return ["--probe", self.probe, "--policy", str(self.protocol.policy)]
+        dtype = [] if self.protocol.dtype == DTYPES[0] else ["--dtype", self.protocol.dtype]
+        return ["--probe", self.probe, "--policy", str(self.protocol.policy), *dtype]
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """What of the store is of this protocol."""
+        return {"probe": self.protocol.probe.identity, "policy": self.protocol.rows, "dtype": self.protocol.dtype}
 
 
 def pick() -> Selection:
@@ -52,7 +59,9 @@ def pick() -> Selection:
                                                        "never drawn together.")
         policy = "last" if any(given) else _choose("Rows", POLICIES, "rows", help=POLICY_HELP,
                                                    format_func=_policy_words)
-    chosen = [known[name] for name in names if name in known]
+        chosen = [known[name] for name in names if name in known]
+        used = {dtype for *_, dtype in protocols(workspace.store(), chosen)}
+        dtype = _choose("Precision", DTYPES, "dtype", help="Of the forward pass.") if used - {DTYPES[0]} else DTYPES[0]
     if not chosen:
         st.info("Choose a run in the sidebar.", icon=":material/arrow_back:")
         st.stop()
@@ -61,7 +70,7 @@ def pick() -> Selection:
                  "the same. Choose runs of one kind in the sidebar.", icon=":material/block:")
         st.stop()
     try:
-        return Selection(tuple(chosen), Protocol(find_probe(probe), Policy.parse(policy)), probe)
+        return Selection(tuple(chosen), Protocol(find_probe(probe), Policy.parse(policy), dtype), probe)
     except ExplorerError as error:
         st.error(plain(error))
         st.stop()

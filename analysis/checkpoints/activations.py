@@ -20,7 +20,6 @@ from analysis.checkpoints.headers import read_header
 from analysis.checkpoints.preflight import FLOATS, memory_limit
 from analysis.errors import ExplorerError
 from analysis.keys import site_order
-from analysis.moments import Moments
 from analysis.store import Representation
 
 PREFIX = "rows:"
@@ -54,8 +53,7 @@ def read_rows(path: Path) -> Representation:
         raise ExplorerError(f"{path.name}: {n - len(set(ids))} of the ids stand more than once; ids must be unique.")
     documents = _names(path, "documents", names.get("documents"), n) or ids
     facts = {"texts": n, "texts_cut": 0, "tokens": None, "loss": None, "loss_tokens": 0, "sites": list(rows)}
-    return Representation(rows=rows, moments={site: Moments.of(x) for site, x in rows.items()}, row_ids=ids,
-                          document_ids=documents, facts=facts)
+    return Representation(rows=rows, row_ids=ids, document_ids=documents, facts=facts)
 
 
 def _checked(path: Path, name: str, array: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,38 +47,60 @@ class Loaded:
         return self.modality == "sound" and self.model.config.model_type == "whisper"
 
 
-def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
-    """The model in a folder, as the class its config names, checked tensor by tensor.
+def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str | None = None) -> Loaded:
+    """The model in a folder, as the class its config names, checked tensor by tensor, on a device (see `place`).
 
     Raises ExplorerError naming the tensor or setting that is wrong.
     """
     folder = Path(folder)
-    with _with_safetensors(folder) as weights:
+    with with_safetensors(folder) as weights:
         settings = preflight.check(weights)
         with _staged(weights, settings) as staged:
             config = _config(folder, settings)
             architecture = _architecture(config)
             _check_size(folder, architecture, config, weights)
+            where = _placed(weights, dtype, device)
             try:
                 model, report = architecture.from_pretrained(
                     staged, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
-                    ignore_mismatched_sizes=True, **SAFE)
+                    ignore_mismatched_sizes=True, **({"device_map": where} if where == "auto" else {}), **SAFE)
             except Exception as error:  # whatever a stranger's files provoke inside transformers ends in a sentence
                 raise _unloadable(folder, architecture, error) from error
             _check_complete(folder, report)
             _check_every_tensor(folder, weights, model)
-            _check_finite(folder, model)
+            check_finite(folder, model)
             reads = modality(settings)
             processor = _tokenizer(folder, staged) if reads == "text" else _processor(folder, staged, reads)
     model.eval()
+    if where not in (None, "auto"):
+        model.to(where)
     inner = model.base_model
     is_pair = all(isinstance(getattr(inner, part, None), torch.nn.Module) for part in ("encoder", "decoder"))
     return Loaded(model, model.get_encoder() if is_pair else inner, processor, reads, config.num_hidden_layers,
                   _context(folder, config))
 
 
+def place(needed: int, free: list[int], device: str | None) -> str | None:
+    """Where a network that needs so many bytes goes: the device asked for, else the card with the most memory free, or
+    `auto` (several cards together, by accelerate) where none has enough; None is the processor."""
+    if device or not free:
+        return None if device == "cpu" else device
+    best = max(range(len(free)), key=free.__getitem__)
+    return f"cuda:{best}" if needed <= free[best] or len(free) == 1 else "auto"
+
+
+def _placed(weights: Path, dtype: torch.dtype, device: str | None) -> str | None:
+    free = [torch.cuda.mem_get_info(card)[0] for card in range(torch.cuda.device_count())]
+    needed = sum(tensor.count for tensor in preflight.headers(weights)) * dtype.itemsize
+    where = place(needed + preflight.WORKING_BYTES, free, device)
+    if where == "auto" and not find_spec("accelerate"):
+        raise ExplorerError(f"The network needs {needed / 1e9:.1f} GB and no single card has that much free. To spread "
+                            "it over several: pip install accelerate==1.15.0")
+    return where
+
+
 @contextmanager
-def _with_safetensors(folder: Path) -> Iterator[Path]:
+def with_safetensors(folder: Path) -> Iterator[Path]:
     """The folder itself; or, where the operator allows pickles and has nothing else, a safetensors copy of one."""
     pickled = preflight.pickled_weights(folder)
     if pickled is None:
@@ -210,10 +233,10 @@ def _check_every_tensor(folder: Path, weights: Path, model: torch.nn.Module) -> 
 def _alike(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Equal at their first, middle and last values, where NaN equals NaN."""
     places = torch.cat([torch.arange(at, min(at + 64, len(a))) for at in (0, len(a) // 2, max(0, len(a) - 64))])
-    return torch.equal(a[places].to(b.dtype).nan_to_num(0), b[places].nan_to_num(0))
+    return torch.equal(a[places].to(b.dtype).nan_to_num(0), b[places].cpu().nan_to_num(0))
 
 
-def _check_finite(folder: Path, model: torch.nn.Module) -> None:
+def check_finite(folder: Path, model: torch.nn.Module) -> None:
     bad = [name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
     if bad:
         raise ExplorerError(f"{folder}: NaN or infinite values in {len(bad)} tensor(s): {_some(bad)}. Training "

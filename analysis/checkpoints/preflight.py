@@ -249,5 +249,13 @@ def gigabytes(variable: str, default: float) -> float:
     return amount
 
 
+def whole(variable: str, default: int) -> int:
+    """A whole number above 0 from an environment variable."""
+    given = os.environ.get(variable, "")
+    if given and not (given.isascii() and given.isdecimal() and 0 < int(given) < 10_000):
+        raise ExplorerError(f"{variable}={given[:40]} is not a whole number above 0.")
+    return int(given) if given else default
+
+
 def as_json(reports: list[Report]) -> str:
     return json.dumps({"checkpoints": [report.as_dict() for report in reports]})

@@ -1,7 +1,7 @@
-"""One forward pass over a probe: the chosen rows of every site, their float64 moments, and the model's loss."""
+"""One forward pass over a probe: the chosen rows of every site, and the model's loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,31 +9,68 @@ import torch
 
 from analysis.checkpoints.load import Loaded
 from analysis.errors import ExplorerError
-from analysis.extraction.inputs import Feed, feed
-from analysis.extraction.probes import Probe, Text
+from analysis.extraction.inputs import Batch, Feed, feed
+from analysis.extraction.probes import Probe
 from analysis.extraction.sites import listening, verify
 from analysis.keys import Policy
-from analysis.moments import Moments
 from analysis.store import Representation
 
 BATCH_TOKENS = 8192
-LOSS_TOKENS, LEAST_LOSS_TOKENS = 32_768, 4_096
-LOSS_SHARE, SMALL_HEAD = 0.04, 1_000_000
+LOSS_TOKENS, LEAST_LOSS_TOKENS, LOSS_SHARE = 32_768, 1_024, 0.04
+LOGITS_AT_ONCE = 1_000_000
+HEAD_TOKENS = 16
 MIN_ROWS = 4
 CAUSAL_HEADS = ("CausalLM", "LMHeadModel")
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass
 class _Rows:
-    """What has been collected so far."""
+    """Takes the rows of a policy out of each site as the forward pass reaches it; nothing else of a site is kept."""
 
-    sites: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    moments: dict[str, Moments] = field(default_factory=dict)
-    ids: list[list[str]] = field(default_factory=list)
-    documents: list[list[str]] = field(default_factory=list)
-    order: list[int] = field(default_factory=list)
+    def __init__(self, probe: Probe, policy: Policy):
+        self.probe, self.policy = probe, policy
+        self.sites: dict[str, list[np.ndarray]] = {}
+        self.ids: dict[int, list[str]] = {}
+        self.batch = Batch([], {})
+        self.where = self.weight = torch.empty(0)
+
+    def take(self, site: str, hidden: torch.Tensor) -> None:
+        if site == "embedding":
+            self._plan(self.batch.mask(hidden), hidden.device)
+        if self.policy.kind == "mean":
+            weight = self.weight.to(hidden.device)
+            rows = torch.bmm(weight[:, None], hidden.float())[:, 0][weight.sum(1) > 0]
+        else:
+            where = self.where.to(hidden.device)
+            rows = hidden[where[0], where[1]].float()
+        taken = rows.cpu().numpy()
+        if not np.isfinite(taken).all():
+            first, last = (self.probe.texts[self.batch.items[end]].id for end in (0, -1))
+            raise ExplorerError(f"The forward pass gives NaN or infinite values at site {site}, first in texts "
+                                f"{first!r} to {last!r}; the weights overflow in this precision.")
+        self.sites.setdefault(site, []).append(taken)
+
+    def _plan(self, mask: torch.Tensor, device: torch.device) -> None:
+        """Which positions of this batch become rows, or with which weight they enter the mean that does."""
+        positions = [_positions(int(length), self.policy) for length in mask.sum(1)]
+        if self.policy.kind == "mean":
+            weight = mask.float()
+            weight[:, :int(self.policy.drop_first)] = 0
+            self.weight = (weight / weight.sum(1, keepdim=True).clamp(min=1)).to(device)
+        else:
+            pairs = [(row, position) for row, kept in enumerate(positions) for position in kept]
+            self.where = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).T
+        for index, kept in zip(self.batch.items, positions, strict=True):
+            id = self.probe.texts[index].id
+            self.ids[index] = [f"{id}@{p}" for p in kept] if self.policy.kind == "every" else [id] * bool(kept)
+
+    def in_order(self) -> dict[str, np.ndarray]:
+        """Rows of each site in the order of the probe; the batches of a site go as soon as they are put together."""
+        counts = [len(names) for names in self.ids.values()]
+        starts = dict(zip(self.ids, np.cumsum([0, *counts]), strict=False))
+        order = np.concatenate([np.arange(starts[i], starts[i] + len(self.ids[i])) for i in sorted(self.ids)])
+        return {site: np.concatenate(self.sites.pop(site))[order.astype(int)] for site in list(self.sites)}
 
 
 @dataclass
@@ -50,53 +87,23 @@ def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = l
             batch_tokens: int = BATCH_TOKENS) -> Representation:
     """Rows of every site for the texts (images, sounds) of a probe, in the order of the probe.
 
-    Texts of similar length share a batch; padding never enters a row, a moment or the loss. Rows do not depend on the
-    batch size beyond rounding.
+    Texts of similar length share a batch; padding never enters a row or the loss. Rows do not depend on the batch size
+    beyond rounding.
     """
     fed = feed(loaded, probe, batch_tokens)
-    rows, loss = _Rows(), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
-    done = 0
-    with torch.inference_mode(), listening(loaded.base, loaded.blocks) as seen:
+    rows, loss = _Rows(probe, policy), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
+    no_cache = {"use_cache": False} if hasattr(loaded.base.config, "use_cache") else {}
+    with torch.inference_mode():
         for number, batch in enumerate(fed.batches):
+            inputs = {name: tensor.to(loaded.base.device) for name, tensor in batch.inputs.items()}
             if number == 0:
-                verify(loaded.base, loaded.blocks, {key: value[:2] for key, value in batch.inputs.items()})
-            loaded.base(**batch.inputs, **({"use_cache": False} if hasattr(loaded.base.config, "use_cache") else {}))
-            _collect(rows, seen, batch.mask(seen["embedding"]), [probe.texts[i] for i in batch.items], batch.items,
-                     policy)
-            _add_loss(loss, loaded, seen["final"], batch.inputs, batch.items)
-            done += len(batch.items)
-            progress(done, fed.count)
+                verify(loaded.base, loaded.blocks, {name: tensor[:2] for name, tensor in inputs.items()})
+            rows.batch = batch
+            with listening(loaded.base, loaded.blocks, rows.take):
+                final = loaded.base(**inputs, **no_cache).last_hidden_state
+            _add_loss(loss, loaded, final, inputs, batch.items)
+            progress(len(rows.ids), fed.count)
     return _finish(rows, loss, fed)
-
-
-def _collect(rows: _Rows, seen: dict[str, torch.Tensor], mask: torch.Tensor, texts: list[Text], batch: list[int],
-             policy: Policy) -> None:
-    positions = [_positions(int(length), policy) for length in mask.sum(1)]
-    pairs = [(row, position) for row, kept in enumerate(positions) for position in kept]
-    where = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
-    weight = mask.to(seen["embedding"].dtype)
-    if policy.drop_first:
-        weight[:, 0] = 0
-    for site, hidden in seen.items():
-        chosen: np.ndarray
-        if policy.kind == "mean":
-            taken = (hidden * weight[:, :, None]).sum(1) / weight.sum(1, keepdim=True)
-            chosen = taken[weight.sum(1) > 0].float().numpy()
-        else:
-            chosen = hidden[where[:, 0], where[:, 1]].float().numpy()
-        if not np.isfinite(chosen).all():
-            raise ExplorerError(f"The forward pass gives NaN or infinite values at site {site}, first in texts "
-                                f"{texts[0].id!r} to {texts[-1].id!r}; the weights overflow in this precision.")
-        if len(chosen):
-            moments = Moments.of(chosen)
-            rows.moments[site] = rows.moments[site] + moments if site in rows.moments else moments
-        rows.sites.setdefault(site, []).append(chosen)
-    for index, text, kept in zip(batch, texts, positions, strict=True):
-        rows.order.append(index)
-        one = policy.kind != "every"
-        names = [text.id] * bool(kept) if one else [f"{text.id}@{p}" for p in kept]
-        rows.ids.append(names)
-        rows.documents.append([text.document] * len(names))
 
 
 def _positions(length: int, policy: Policy) -> list[int]:
@@ -109,10 +116,10 @@ def _positions(length: int, policy: Policy) -> list[int]:
 
 def _loss_every(loaded: Loaded, tokens: int) -> int:
     """One text in how many counts towards the loss: as many tokens as cost LOSS_SHARE of the forward pass, within
-    bounds. Where the head is so small that its cost does not matter, only the upper bound holds."""
+    bounds."""
     head = loaded.model.get_output_embeddings() if hasattr(loaded.model, "get_output_embeddings") else None
     allowed = LOSS_TOKENS
-    if head is not None and head.weight.numel() > SMALL_HEAD:
+    if head is not None:
         embeddings = {id(p): p.numel() for p in (head.weight, loaded.base.get_input_embeddings().weight)}
         network = sum(p.numel() for p in loaded.base.parameters() if id(p) not in embeddings)
         allowed = min(allowed, max(LEAST_LOSS_TOKENS, int(LOSS_SHARE * network / head.weight.numel() * tokens)))
@@ -131,35 +138,38 @@ def _add_loss(loss: _Loss, loaded: Loaded, final: torch.Tensor, inputs: dict[str
         loss.plain_head = _head_is_plain(loaded.model, final[counted], kept)
     predicts = kept["attention_mask"][:, 1:].bool()
     targets = kept["input_ids"][:, 1:][predicts]
-    if loss.plain_head:
-        logits = loaded.model.get_output_embeddings()(final[counted, :-1][predicts])
+    if not loss.plain_head:
+        loss.total += _cross_entropy(loaded.model(**kept).logits[:, :-1][predicts], targets)
     else:
-        logits = loaded.model(**kept).logits[:, :-1][predicts]
-    loss.total += torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum").double().item()
+        head = loaded.model.get_output_embeddings()
+        states, targets = final[counted, :-1][predicts].to(head.weight.device), targets.to(head.weight.device)
+        at_once = max(1, LOGITS_AT_ONCE // len(head.weight))  # logits of so many tokens stay in the processor's cache
+        loss.total += sum(_cross_entropy(head(some), wanted)
+                          for some, wanted in zip(states.split(at_once), targets.split(at_once), strict=True))
     loss.tokens += len(targets)
 
 
+def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum").double().item()
+
+
 def _head_is_plain(model: Any, final: torch.Tensor, inputs: dict[str, torch.Tensor]) -> bool:
-    """Whether the logits are the head applied to the final state; some families scale or cap them besides."""
+    """Whether the logits are the head applied to the final state; some families scale or cap them besides. The first
+    tokens of two texts tell, which depend on nothing that comes after them."""
     head = model.get_output_embeddings()
-    first = {name: tensor[:2] for name, tensor in inputs.items()}
+    first = {name: tensor[:2, :HEAD_TOKENS] for name, tensor in inputs.items()}
     real = first["attention_mask"].bool()
-    return head is not None and torch.allclose(head(final[:2])[real], model(**first).logits[real], rtol=1e-3, atol=1e-4)
+    return head is not None and torch.allclose(head(final[:2, :HEAD_TOKENS])[real], model(**first).logits[real],
+                                               rtol=1e-3, atol=1e-4)
 
 
 def _finish(rows: _Rows, loss: _Loss, fed: Feed) -> Representation:
-    """Put batches back into the order of the probe."""
-    counts = [len(ids) for ids in rows.ids]
-    if sum(counts) < MIN_ROWS:
-        raise ExplorerError(f"This probe and token policy give {sum(counts)} row(s) and at least {MIN_ROWS} are "
+    ids = [(name, rows.probe.texts[index].document) for index in sorted(rows.ids) for name in rows.ids[index]]
+    if len(ids) < MIN_ROWS:
+        raise ExplorerError(f"This probe and token policy give {len(ids)} row(s) and at least {MIN_ROWS} are "
                             "needed; use more texts, longer texts, or the policy `last`.")
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    texts = sorted(range(len(rows.order)), key=rows.order.__getitem__)
-    take = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in texts]).astype(int)
     facts: dict[str, Any] = {"texts": fed.count, "texts_cut": fed.cut, "tokens": fed.lengths and sum(fed.lengths),
                              "loss": loss.total / loss.tokens if loss.tokens else None, "loss_tokens": loss.tokens,
                              "sites": list(rows.sites)}
-    return Representation(
-        rows={site: np.concatenate(parts)[take] for site, parts in rows.sites.items()}, moments=rows.moments,
-        row_ids=tuple(name for i in texts for name in rows.ids[i]),
-        document_ids=tuple(name for i in texts for name in rows.documents[i]), facts=facts)
+    return Representation(rows=rows.in_order(), row_ids=tuple(name for name, _ in ids),
+                          document_ids=tuple(document for _, document in ids), facts=facts)

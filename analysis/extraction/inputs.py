@@ -3,6 +3,7 @@
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ def feed(loaded: Loaded, probe: Probe, batch_tokens: int) -> Feed:
 
 def _encode(loaded: Loaded, probe: Probe) -> tuple[list[list[int]], int]:
     """Token ids of each text, cut to the model's context, and how many were cut."""
-    full = loaded.processor([text.text for text in probe.texts], verbose=False)["input_ids"]
-    short = loaded.processor([text.text for text in probe.texts], truncation=True,
-                             max_length=loaded.context)["input_ids"]
+    short, cut = _tokens(loaded.processor, probe, loaded.context)
     empty = [text.id for text, ids in zip(probe.texts, short, strict=True) if not ids]
     if empty:
         raise ExplorerError(f"{len(empty)} text(s) of the probe give no token, first {empty[0]!r}; remove them.")
@@ -76,6 +75,18 @@ def _encode(loaded: Loaded, probe: Probe) -> tuple[list[list[int]], int]:
     if highest >= vocabulary:
         raise ExplorerError(f"The tokenizer gives token {highest} and the model knows {vocabulary} tokens; the "
                             "tokenizer in the folder belongs to another model.")
+    return short, cut
+
+
+@lru_cache(maxsize=2)
+def _tokens(tokenizer: Any, probe: Probe, longest: int) -> tuple[list[list[int]], int]:
+    """Kept between the checkpoints of a run, which share their tokenizer."""
+    texts = [text.text for text in probe.texts]
+    encoded = tokenizer(texts, truncation=True, max_length=longest)
+    short = encoded["input_ids"]
+    if encoded.encodings:
+        return short, sum(bool(encoding.overflowing) for encoding in encoded.encodings)
+    full = tokenizer(texts, verbose=False)["input_ids"]  # a tokenizer in Python does not tell what it cut
     return short, sum(len(a) != len(b) for a, b in zip(full, short, strict=True))
 
 

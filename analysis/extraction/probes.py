@@ -31,7 +31,7 @@ class Text:
     id: str
     document: str
     text: str
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
     content: str = ""  # of an image or a sound, whose `text` is its path: the sha256 of the file
 
 

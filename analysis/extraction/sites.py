@@ -5,7 +5,7 @@ block k     the residual stream after block k, before any final norm
 final       the last hidden state, after the final norm where there is one
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,26 +27,25 @@ def block_list(base: torch.nn.Module, count: int) -> torch.nn.ModuleList:
 
 
 @contextmanager
-def listening(base: torch.nn.Module, count: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Within the block, each forward pass of `base` fills the yielded dictionary with every site."""
-    seen: dict[str, torch.Tensor] = {}
+def listening(base: torch.nn.Module, count: int, take: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """Within the block, each forward pass of `base` hands every site to `take` as it is reached, and keeps none."""
     blocks = block_list(base, count)
 
     def enter(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-        seen["embedding"] = args[0] if args else kwargs["hidden_states"]
+        take("embedding", args[0] if args else kwargs["hidden_states"])
 
     def leave(site: str) -> Any:
         def hook(module: torch.nn.Module, args: tuple, output: Any) -> None:
-            seen[site] = output if isinstance(output, torch.Tensor) else output[0]
+            take(site, output if isinstance(output, torch.Tensor) else output[0])
         return hook
 
     def end(module: torch.nn.Module, args: tuple, output: Any) -> None:
-        seen["final"] = output.last_hidden_state
+        take("final", output.last_hidden_state)
 
     handles = [blocks[0].register_forward_pre_hook(enter, with_kwargs=True), base.register_forward_hook(end)]
     handles += [block.register_forward_hook(leave(f"block {k}")) for k, block in enumerate(blocks, 1)]
     try:
-        yield seen
+        yield
     finally:
         for handle in handles:
             handle.remove()
@@ -59,7 +58,8 @@ def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 def verify(base: torch.nn.Module, count: int, inputs: dict[str, torch.Tensor]) -> None:
     """Compare what the hooks hear with the model's own output_hidden_states; a difference is an error."""
-    with torch.inference_mode(), listening(base, count) as seen:
+    seen: dict[str, torch.Tensor] = {}
+    with torch.inference_mode(), listening(base, count, seen.__setitem__):
         reported = base(**inputs, output_hidden_states=True).hidden_states
     heard = [seen["embedding"], *(seen[f"block {k}"] for k in range(1, count))]
     ends = seen[f"block {count}"], seen["final"]  # some families report their last state before the final norm

@@ -5,6 +5,7 @@ cache/jobs/<id>/  spec.json (the command), status.json (written by the worker), 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,14 +29,16 @@ class Job:
     title: str
     argv: tuple[str, ...]
     started: float
-    state: str  # running, done, failed, cancelled, interrupted
+    state: str  # queued, running, done, failed, cancelled, interrupted
     done: float
     total: float
     message: str
+    began: tuple[float, float] | None  # when its turn came, and how much was done already
+    ended: float | None
 
     @property
     def active(self) -> bool:
-        return self.state == "running"
+        return self.state in ("queued", "running")
 
     @property
     def share(self) -> float:
@@ -44,8 +47,14 @@ class Job:
     @property
     def remaining_s(self) -> float | None:
         """Seconds left at the pace so far, once there is a pace."""
-        elapsed = time.time() - self.started
-        return elapsed * (1 - self.share) / self.share if self.active and self.share > 0.01 else None
+        if self.state != "running" or self.began is None or self.done - self.began[1] < 0.01 * self.total:
+            return None
+        return (time.time() - self.began[0]) * (self.total - self.done) / (self.done - self.began[1])
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds since its turn came, or until it ended."""
+        return (self.ended or time.time()) - (self.began[0] if self.began else self.started)
 
 
 def start(jobs: Path, argv: list[str], title: str) -> Job:
@@ -70,13 +79,16 @@ def start(jobs: Path, argv: list[str], title: str) -> Job:
 def read(folder: Path) -> Job:
     spec = _read_json(folder / "spec.json")
     status = _read_json(folder / "status.json")
-    state = status.get("state", "running")
-    if state == "running" and not _alive(folder, spec.get("started", 0.0)):
-        state = _read_json(folder / "status.json").get("state", "interrupted")
-        state = "interrupted" if state == "running" else state
+    state = status.get("state", "queued")
+    if state in ("queued", "running") and not _alive(folder, spec.get("started", 0.0)):
+        status = _read_json(folder / "status.json")
+        state = status.get("state", "queued")
+        state = "interrupted" if state in ("queued", "running") else state
     return Job(id=folder.name, folder=folder, title=spec.get("title", folder.name), argv=tuple(spec.get("argv", ())),
                started=spec.get("started", 0.0), state=state, done=status.get("done", 0.0),
-               total=status.get("total", 0.0), message=status.get("message", "starting"))
+               total=status.get("total", 0.0), message=status.get("message", "starting"),
+               began=tuple(status["began"]) if status.get("began") else None,
+               ended=None if state in ("queued", "running") else _written(folder / "status.json"))
 
 
 def listed(jobs: Path) -> list[Job]:
@@ -98,7 +110,19 @@ def cancel(job: Job, patience_s: float = 1.0) -> None:
             while _alive(job.folder, job.started) and time.time() < until:
                 time.sleep(0.05)
         write_json(job.folder / "status.json", {"state": "cancelled", "done": job.done, "total": job.total,
-                                                "message": "cancelled; finished checkpoints are kept"})
+                                                "began": job.began, "message": "cancelled; what is finished is kept"})
+
+
+def again(jobs: Path, job: Job) -> Job:
+    """The same command once more, in the place of one that has ended; what that one finished is in the store."""
+    forget(job)
+    return start(jobs, list(job.argv), job.title)
+
+
+def forget(job: Job) -> None:
+    """Take a job that has ended off the list."""
+    if not read(job.folder).active:
+        shutil.rmtree(job.folder, ignore_errors=True)
 
 
 def log_tail(job: Job, lines: int = 12) -> str:
@@ -118,6 +142,13 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return {}
+
+
+def _written(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def _alive(folder: Path, started: float) -> bool:

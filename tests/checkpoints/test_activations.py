@@ -14,7 +14,6 @@ from safetensors.numpy import save_file
 
 from analysis import compute, registry
 from analysis.__main__ import main
-from analysis.checkpoints import activations
 from analysis.checkpoints.activations import read_rows
 from analysis.checkpoints.folder import open_run
 from analysis.errors import ExplorerError
@@ -80,7 +79,7 @@ def test_sites_stand_in_the_order_of_the_network_and_numbers_in_their_own(tmp_pa
     names = ["layer10", "final", "layer2", "block 10", "arr_0", "block 2", "embedding", "V1/deep: é ∆", "conv1.2"]
     found = read_rows(saved(tmp_path / "x.npz", **dict.fromkeys(names, X)))
     expected = ["embedding", "block 2", "block 10", "final", "V1/deep: é ∆", "arr_0", "conv1.2", "layer2", "layer10"]
-    assert list(found.rows) == list(found.moments) == found.facts["sites"] == expected
+    assert list(found.rows) == found.facts["sites"] == expected
 
 
 # --- what is refused ---
@@ -169,7 +168,6 @@ def test_more_rows_than_the_memory_holds_are_refused_unread(tmp_path, monkeypatc
 
 def test_rows_so_wide_that_their_covariance_fits_no_memory_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLORER_MEMORY_GB", "1")
-    monkeypatch.setattr(activations.Moments, "of", lambda rows: pytest.fail("8 TB were asked for"))
     unreadable(saved(tmp_path / "x.npy", final=np.ones((4, 1_000_000), dtype=np.float16)))
 
 

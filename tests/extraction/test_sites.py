@@ -1,5 +1,6 @@
 """Sites: what the hooks hear is what the model itself reports, and nothing stays behind on the model."""
 
+import weakref
 from copy import deepcopy
 
 import pytest
@@ -24,10 +25,11 @@ def networks(tiny_models):
 
 
 def heard_and_reported(base):
-    with torch.inference_mode(), listening(base, BLOCKS) as seen:
+    seen = {}
+    with torch.inference_mode(), listening(base, BLOCKS, seen.__setitem__):
         base(**INPUTS)
     with torch.inference_mode():
-        return dict(seen), base(**INPUTS, output_hidden_states=True)
+        return seen, base(**INPUTS, output_hidden_states=True)
 
 
 def hooks(base):
@@ -87,14 +89,19 @@ def test_the_embedding_of_gpt2_holds_the_positions_added_to_the_words(networks):
     torch.testing.assert_close(heard["embedding"], by_hand, rtol=1e-6, atol=0)
 
 
-def test_a_second_forward_pass_replaces_what_the_first_one_left(networks):
-    base = networks["neox"]
-    with torch.inference_mode(), listening(base, BLOCKS) as seen:
+def test_every_site_is_handed_over_once_a_pass_and_in_order(networks):
+    base, heard = networks["neox"], []
+    with torch.inference_mode(), listening(base, BLOCKS, lambda site, hidden: heard.append((site, hidden.shape))):
         base(**INPUTS)
-        first = dict(seen)
         base(input_ids=torch.tensor([[8, 8]]))
-    assert list(seen) == list(first) == SITES
-    assert [tensor.shape for tensor in seen.values()] == [(1, 2, 16)] * 4
+    assert heard == [(site, (2, 5, 16)) for site in SITES] + [(site, (1, 2, 16)) for site in SITES]
+
+
+def test_a_site_is_not_kept_beyond_the_pass(networks):
+    base, alive = networks["neox"], []
+    with torch.inference_mode(), listening(base, BLOCKS, lambda site, hidden: alive.append(weakref.ref(hidden))):
+        base(**INPUTS)
+    assert len(alive) == 4 and not any(reference() is not None for reference in alive[:3])
 
 
 # --- finding the blocks ---
@@ -152,18 +159,17 @@ def test_hooks_are_gone_afterwards_and_the_model_computes_the_same(networks, kin
     base = networks[kind]
     with torch.inference_mode():
         expected = base(**INPUTS).last_hidden_state
-        with listening(base, BLOCKS) as seen:
+        heard = []
+        with listening(base, BLOCKS, lambda site, hidden: heard.append(site)):
             assert len(hooks(base)) == 1 + BLOCKS
             assert torch.equal(base(**INPUTS).last_hidden_state, expected)
-        heard = seen["final"]
         base(input_ids=torch.tensor([[8, 8]]))
-    assert not hooks(base)
-    assert seen["final"] is heard
+    assert not hooks(base) and heard == SITES
 
 
 def test_hooks_are_gone_after_an_exception_inside(networks):
     base = networks["neox"]
-    with pytest.raises(RuntimeError, match="stopped"), listening(base, BLOCKS):
+    with pytest.raises(RuntimeError, match="stopped"), listening(base, BLOCKS, lambda site, hidden: None):
         assert hooks(base)
         raise RuntimeError("stopped")
     assert not hooks(base)
@@ -172,14 +178,13 @@ def test_hooks_are_gone_after_an_exception_inside(networks):
 def test_hooks_are_gone_after_a_forward_pass_that_fails(networks):
     base = deepcopy(networks["gpt2"])
     base.h[1].mlp = torch.nn.Linear(3, 3)
-    with pytest.raises(RuntimeError), listening(base, BLOCKS):
+    with pytest.raises(RuntimeError), listening(base, BLOCKS, lambda site, hidden: None):
         base(**INPUTS)
     assert not hooks(base)
 
 
 def test_hooks_are_gone_after_an_extraction_that_is_stopped(tiny_models, probe):
     def stop(done, total):
-        assert hooks(loaded.base)
         raise KeyboardInterrupt
 
     loaded = load(tiny_models["neox"])

@@ -128,12 +128,12 @@ def test_a_sweep_runs_to_its_end_and_what_it_computed_is_in_the_store(folder, ti
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_a_job_counts_as_running_from_its_first_moment_to_its_end(folder, attempt):
+def test_a_job_counts_as_active_from_its_first_moment_to_its_end(folder, attempt):
     job = jobs.start(folder, ["measures"], "Measures")
-    assert job.state == "running"
+    assert job.state == "queued" and job.active
     assert jobs.start(folder, ["measures"], "The same").id == job.id
     seen = {jobs.read(job.folder).state for _ in range(300)}
-    assert seen <= {"running", "done"}
+    assert seen <= {"queued", "running", "done"}
     job = ended(job)
     assert job.state == "done" and job.remaining_s is None and "rankme_covariance" in jobs.log_tail(job)
 
@@ -216,11 +216,11 @@ def test_jobs_are_listed_newest_first_and_found_by_any_process(folder):
 @pytest.mark.parametrize("half", ["", "{", '{"state": "runn', '{"state": "done", "done": 3, "tot'])
 def test_a_half_written_status_is_no_status_yet(folder, half):
     job = jobs.read(made(folder, status=half))
-    assert (job.state, job.done, job.total, job.share, job.message) == ("running", 0, 0, 0, "starting")
+    assert (job.state, job.done, job.total, job.share, job.message) == ("queued", 0, 0, 0, "starting")
 
 
 def test_a_job_without_a_worker_is_starting_for_a_while_and_then_interrupted(folder):
-    assert jobs.read(made(folder, "a")).state == "running"
+    assert jobs.read(made(folder, "a")).state == "queued"
     assert jobs.read(made(folder, "b", started=time.time() - 2 * jobs.STARTING_S)).state == "interrupted"
 
 

@@ -38,14 +38,14 @@ def _matrix(store: Store, value: float = 1.0) -> None:
 
 
 REPRESENTATION = Kind(lambda store: store.put_representation(KEY, representation()),
-                      lambda store: store.get_representation(KEY), 4)
+                      lambda store: store.get_representation(KEY), 3)
 BATCH = Kind(lambda store: store.put_results([scalar(1.0), curve(np.arange(3.0))]), lambda store: store.results(KEY), 2)
 MATRIX = Kind(_matrix, lambda store: store.get_matrix(matrix_key()), 2)
 RUN = Kind(lambda store: store.remember_run("mine", "/data/mine"), lambda store: store.remembered_runs(), 1)
 KINDS = {"representation": REPRESENTATION, "batch": BATCH, "matrix": MATRIX, "run": RUN}
 
-FILES = {"representations/*/rows.safetensors": REPRESENTATION, "representations/*/moments.safetensors": REPRESENTATION,
-         "representations/*/meta.json": REPRESENTATION, "ids/*.json": REPRESENTATION, "results/*/*/*.json": BATCH,
+FILES = {"representations/*/rows.safetensors": REPRESENTATION, "representations/*/meta.json": REPRESENTATION,
+         "ids/*.json": REPRESENTATION, "results/*/*/*.json": BATCH,
          "results/*/*/*.safetensors": BATCH, "matrices/*.json": MATRIX, "matrices/*.safetensors": MATRIX,
          "runs/*.json": RUN}
 OF_THE_BASE = ["representations/*/meta.json", "results/*/*/*.json", "results/*/*/*.safetensors", "matrices/*.json",

@@ -1,0 +1,47 @@
+"""How much room the cache takes, and how to get some of it back without losing a number."""
+
+import shutil
+import time
+from pathlib import Path
+
+from analysis.store import ROWS, Store
+
+KINDS = {"representations": "rows, which a forward pass can make again", "results": "measured values",
+         "matrices": "pair comparisons", "uploads": "files that came through the browser",
+         "downloads": "weights from the Hub, while they are needed", "jobs": "logs of jobs", "tasks": "logs of tasks",
+         "damaged": "files that failed their checksum"}
+IN_USE_S = 600.0
+
+
+def usage(store: Store) -> dict[str, int]:
+    """Bytes of each kind of file."""
+    return {kind: sum(_size(path) for path in (store.root / kind).rglob("*")) for kind in KINDS}
+
+
+def reclaim(store: Store, budget: float) -> int:
+    """Remove damaged files, and the rows that were read longest ago until those left fit the budget (in bytes);
+    returns the bytes that came free. Measured values, and what was used in the last ten minutes, stay."""
+    before = sum(usage(store).values())
+    shutil.rmtree(store.root / "damaged", ignore_errors=True)
+    rows = sorted((_used(path), _size(path), path) for path in (store.root / "representations").glob(f"*/{ROWS}"))
+    total = sum(size for _, size, _ in rows)
+    for used, size, path in rows:
+        if total <= budget or used > time.time() - IN_USE_S:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+    return before - sum(usage(store).values())
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
