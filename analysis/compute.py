@@ -230,16 +230,16 @@ def _result_key(representation: RepresentationKey, site: str, measure: Measure, 
     return ResultKey(representation, site, measure.name, measure.version, tuple(sorted(params.items())))
 
 
-def _wanted(store: Store, key: RepresentationKey, measures: Sequence[Measure],
+def _wanted(store: Store, representation: RepresentationKey, measures: Sequence[Measure],
             settings: Settings) -> list[ResultKey] | None:
     """Keys without a stored result; None while the representation itself is unknown."""
-    facts = store.representation_facts(key)
+    facts = store.representation_facts(representation)
     if facts is None:
         return None
-    have = store.results(key)
-    keys = [_result_key(key, site, measure, settings) for site in facts["sites"] for measure in measures
+    have = store.results(representation)
+    keys = [_result_key(representation, site, measure, settings) for site in facts["sites"] for measure in measures
             if measure.arity == 1]
-    return [wanted for wanted in keys if wanted.digest not in have]
+    return [key for key in keys if key not in have]
 
 
 def _matrix_key(rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]], measure: Measure,

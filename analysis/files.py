@@ -40,16 +40,16 @@ class CheckedFiles:
         bits differ never mix. The JSON file is written after them."""
         content = packed(tensors)
         sha = hashlib.sha256(content).hexdigest()
-        write(_beside(path, sha), content)
+        write(beside(path, sha), content)
         return sha
 
     def tensors(self, path: Path, sha: str) -> dict[str, np.ndarray] | None:
         """The arrays that belong to a JSON file, or None when they are damaged; then the JSON file goes too."""
-        beside = _beside(path, sha)
-        content = beside.read_bytes() if beside.exists() else b""
+        place = beside(path, sha)
+        content = place.read_bytes() if place.exists() else b""
         if hashlib.sha256(content).hexdigest() == sha:
             return load_tensors(content)
-        self.set_aside(beside)
+        self.set_aside(place)
         if path.is_relative_to(self.root):
             path.unlink(missing_ok=True)
         return None
@@ -115,7 +115,7 @@ def locked(path: Path) -> IO[str] | None:
             handle.close()
 
 
-def _beside(path: Path, sha: str) -> Path:
+def beside(path: Path, sha: str) -> Path:
     return path.with_name(f"{path.stem}.{sha[:16]}.safetensors")
 
 

@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from analysis.files import CheckedFiles, checked, sha256_of, write, write_large
+from analysis.files import CheckedFiles, beside, checked, sha256_of, write, write_large
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
 from analysis.results import Curve, PairMatrix, Scalar
 
 ROWS = "rows.safetensors"
+MOST_BATCHES = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,7 @@ class Store(CheckedFiles):
     def __init__(self, root: Path | str, base: Path | str | None = None):
         super().__init__(root)
         self.folders = [self.root, *([Path(base)] if base else [])]
+        self._batches: dict[Path, tuple[list[Path], list[Any], dict[ResultKey, Stored]]] = {}
 
     # --- representations ---
 
@@ -148,37 +150,46 @@ class Store(CheckedFiles):
         write(folder / f"{name}.json", checked({"representation": asdict(representation), "records": records,
                                                   "curves": sha}))
 
-    def results(self, representation: RepresentationKey) -> dict[str, Stored]:
-        """Every stored result of one representation, by digest of its key."""
-        found: dict[str, Stored] = {}
+    def results(self, representation: RepresentationKey) -> dict[ResultKey, Stored]:
+        """Every stored result of one representation."""
+        found: dict[ResultKey, Stored] = {}
         for root in reversed(self.folders):
-            folder = root / "results" / representation.fingerprint / representation.digest
-            for path in sorted(folder.glob("*.json")):
-                found |= self._batch(path, representation)
+            for path in sorted((root / "results" / representation.fingerprint / representation.digest).glob("*.json")):
+                found |= self._batch(path)
         return found
 
     def representations_of(self, fingerprint: str) -> list[RepresentationKey]:
-        """Every probe and token policy that a checkpoint has results for."""
-        keys: dict[str, RepresentationKey] = {}
-        for root in self.folders:
-            for folder in sorted((root / "results" / fingerprint).glob("*/")):
-                batch = next(filter(None, map(self.read_checked, sorted(folder.glob("*.json")))), None)
-                if batch:
-                    keys[folder.name] = RepresentationKey(**batch["representation"])
-        return sorted(keys.values(), key=lambda key: (key.probe, key.policy))
+        """Every probe, token policy and precision that a checkpoint has results for."""
+        keys = {next(iter(batch)).representation for root in self.folders
+                for folder in (root / "results" / fingerprint).glob("*/")
+                if (batch := next(filter(None, map(self._batch, sorted(folder.glob("*.json")))), None))}
+        return sorted(keys, key=lambda key: (key.probe, key.policy, key.dtype))
 
-    def _batch(self, path: Path, representation: RepresentationKey) -> dict[str, Stored]:
+    def _batch(self, path: Path) -> dict[ResultKey, Stored]:
+        """The results in one file, which are kept in memory for as long as the file stays as it is."""
+        known = self._batches.get(path)
+        if known and known[1] == list(map(_signature, known[0])):
+            return known[2]
+        self._batches.pop(path, None)
+        files = [path]
+        signatures = [_signature(path)]
         batch = self.read_checked(path)
         if batch is None:
             return {}
         curves: dict[str, np.ndarray] = {}
         if batch["curves"]:
-            beside = self.tensors(path, batch["curves"])
-            if beside is None:
+            files.append(beside(path, batch["curves"]))
+            signatures.append(_signature(files[1]))
+            read = self.tensors(path, batch["curves"])
+            if read is None:
                 return {}
-            curves = beside
-        stored = [_stored(record, representation, curves) for record in batch["records"]]
-        return {item.key.digest: item for item in stored}
+            curves = read
+        representation = RepresentationKey(**batch["representation"])
+        results = {item.key: item for record in batch["records"] for item in [_stored(record, representation, curves)]}
+        if len(self._batches) >= MOST_BATCHES:
+            self._batches.pop(next(iter(self._batches)), None)
+        self._batches[path] = files, signatures, results
+        return results
 
     # --- matrices ---
 
@@ -239,6 +250,15 @@ def _record(stored: Stored) -> dict[str, Any]:
         record |= {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
                    "chance": result.chance}
     return record
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file does."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _stored(record: dict[str, Any], representation: RepresentationKey, curves: dict[str, np.ndarray]) -> Stored:

@@ -242,7 +242,7 @@ def test_a_second_writer_whose_last_bits_differ_never_makes_the_first_look_damag
                 write()
     (found, results), said = reported(lambda: (MATRIX.read(store), store.results(KEY)))
     assert said == []
-    assert found is not None and result_key(measure="spectrum").digest in results
+    assert found is not None and result_key(measure="spectrum") in results
 
 
 def test_what_a_killed_writer_left_behind_is_not_read(store):
