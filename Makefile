@@ -23,7 +23,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/mypy
 
 bench: $(VENV)/run.stamp ## Measure the speed of extraction and measures as ratios within one run
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.run
 
 demo: $(VENV)/run.stamp ## Train the bundled runs again and compute their results (about two hours on two cores)
 	@demo/rebuild.sh $(BIN)/python

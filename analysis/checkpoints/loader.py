@@ -45,7 +45,7 @@ class Loader:
         (identity, loaded, places), self.kept = self.kept, None  # a swap that fails half-way leaves no network behind
         with with_safetensors(folder) as weights:
             preflight.check(weights)
-            if not _copy_weights(weights, places):
+            if not _put_weights(weights, places):
                 return None
         check_finite(folder, loaded.model)
         self.kept = identity, loaded, places
@@ -63,7 +63,9 @@ def _identity(folder: Path) -> str:
 def _places(weights: Path, model: Any) -> dict[str, torch.Tensor] | None:
     """The parameter that holds each tensor of the files a network was loaded from, mostly of the same name; a renamed
     one is told by its content. None where a tensor stands nowhere as it is, or it cannot be told where."""
-    state, places = model.state_dict(), dict[str, torch.Tensor]()
+    parts = dict(_parts(model))
+    state = {name: parts[name] for name in model.state_dict()}
+    places: dict[str, torch.Tensor] = {}
     strangers: dict[str, torch.Tensor] = {}
     for name, value in _tensors(weights):
         if name in state and _equal(state[name], value):
@@ -79,17 +81,23 @@ def _places(weights: Path, model: Any) -> dict[str, torch.Tensor] | None:
     return places if all(tensor.data_ptr() in held for tensor in state.values()) else None
 
 
-def _copy_weights(weights: Path, places: dict[str, torch.Tensor]) -> bool:
-    """Copy every tensor to its place. False where the files hold other tensors, or two contents for one place."""
+def _parts(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def _put_weights(weights: Path, places: dict[str, torch.Tensor]) -> bool:
+    """Put every tensor in its place, without a copy where its precision and device are those of the network. False
+    where the files hold other tensors, or two contents for one place."""
     if {t.name: t.shape for t in preflight.headers(weights)} != {n: tuple(p.shape) for n, p in places.items()}:
         return False
-    copied: set[int] = set()
+    put: set[int] = set()
     for name, value in _tensors(weights):
         place = places[name]
-        if place.data_ptr() in copied and not _equal(place, value):
+        if id(place) in put and not _equal(place, value):
             return False
-        place.copy_(value)
-        copied.add(place.data_ptr())
+        place.data = value.to(place.device, place.dtype)
+        put.add(id(place))
     return True
 
 

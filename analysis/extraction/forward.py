@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -16,24 +18,35 @@ from analysis.keys import Policy
 from analysis.store import Representation
 
 BATCH_TOKENS = 8192
-LOSS_TOKENS, LEAST_LOSS_TOKENS, LOSS_SHARE = 32_768, 1_024, 0.04
+LOSS_TOKENS, LEAST_LOSS_TOKENS, LOSS_SHARE = 32_768, 1_024, 0.02
 LOGITS_AT_ONCE = 1_000_000
-HEAD_TOKENS = 16
+FEW_TOKENS = 16
 MIN_ROWS = 4
 CAUSAL_HEADS = ("CausalLM", "LMHeadModel")
 
 Progress = Callable[[int, int], None]
 
+_verified: WeakSet[torch.nn.Module] = WeakSet()
+
 
 class _Rows:
-    """Takes the rows of a policy out of each site as the forward pass reaches it; nothing else of a site is kept."""
+    """Takes the rows of a policy out of each site as the forward pass reaches it; nothing else of a site is kept.
 
-    def __init__(self, probe: Probe, policy: Policy):
+    Rows go straight to their place in one array a site, in the order of the probe: small pieces kept between the large
+    ones that come and go would hold far more memory than they fill.
+    """
+
+    def __init__(self, probe: Probe, policy: Policy, lengths: list[int] | None):
         self.probe, self.policy = probe, policy
-        self.sites: dict[str, list[np.ndarray]] = {}
+        self.sites: dict[str, np.ndarray] = {}
         self.ids: dict[int, list[str]] = {}
+        taken = [len(_positions(length, policy)) for length in lengths or []]
+        counts = taken if policy.kind == "every" else [min(1, count) for count in taken]
+        self.starts = dict(enumerate(np.cumsum([0, *counts]).tolist()[:-1]))
+        self.count = sum(counts)  # where only the network knows lengths, as many as have come
         self.batch = Batch([], {})
         self.where = self.weight = torch.empty(0)
+        self.places = np.empty(0, dtype=int)
 
     def take(self, site: str, hidden: torch.Tensor) -> None:
         if site == "embedding":
@@ -49,7 +62,14 @@ class _Rows:
             first, last = (self.probe.texts[self.batch.items[end]].id for end in (0, -1))
             raise ExplorerError(f"The forward pass gives NaN or infinite values at site {site}, first in texts "
                                 f"{first!r} to {last!r}; the weights overflow in this precision.")
-        self.sites.setdefault(site, []).append(taken)
+        self._room(site, hidden.shape[-1])[self.places] = taken
+
+    def _room(self, site: str, width: int) -> np.ndarray:
+        had = self.sites.setdefault(site, np.empty((self.count, width), np.float32))
+        if len(had) < self.count:
+            more = max(self.count - len(had), len(had))
+            self.sites[site] = np.concatenate([had, np.empty((more, width), np.float32)])
+        return self.sites[site]
 
     def _plan(self, mask: torch.Tensor, device: torch.device) -> None:
         """Which positions of this batch become rows, or with which weight they enter the mean that does."""
@@ -61,16 +81,15 @@ class _Rows:
         else:
             pairs = [(row, position) for row, kept in enumerate(positions) for position in kept]
             self.where = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).T
+        places: list[int] = []
         for index, kept in zip(self.batch.items, positions, strict=True):
             id = self.probe.texts[index].id
-            self.ids[index] = [f"{id}@{p}" for p in kept] if self.policy.kind == "every" else [id] * bool(kept)
-
-    def in_order(self) -> dict[str, np.ndarray]:
-        """Rows of each site in the order of the probe; the batches of a site go as soon as they are put together."""
-        counts = [len(names) for names in self.ids.values()]
-        starts = dict(zip(self.ids, np.cumsum([0, *counts]), strict=False))
-        order = np.concatenate([np.arange(starts[i], starts[i] + len(self.ids[i])) for i in sorted(self.ids)])
-        return {site: np.concatenate(self.sites.pop(site))[order.astype(int)] for site in list(self.sites)}
+            names = [f"{id}@{p}" for p in kept] if self.policy.kind == "every" else [id] * bool(kept)
+            if index not in self.starts:
+                self.starts[index], self.count = self.count, self.count + len(names)
+            places += range(self.starts[index], self.starts[index] + len(names))
+            self.ids[index] = names
+        self.places = np.array(places, dtype=int)
 
 
 @dataclass
@@ -91,19 +110,28 @@ def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = l
     beyond rounding.
     """
     fed = feed(loaded, probe, batch_tokens)
-    rows, loss = _Rows(probe, policy), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
+    rows, loss = _Rows(probe, policy, fed.lengths), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
     no_cache = {"use_cache": False} if hasattr(loaded.base.config, "use_cache") else {}
+    batches = iter(fed.batches)
+    first = next(batches)
+    _verify_once(loaded, first)
     with torch.inference_mode():
-        for number, batch in enumerate(fed.batches):
-            inputs = {name: tensor.to(loaded.base.device) for name, tensor in batch.inputs.items()}
-            if number == 0:
-                verify(loaded.base, loaded.blocks, {name: tensor[:2] for name, tensor in inputs.items()})
-            rows.batch = batch
+        for rows.batch in chain([first], batches):
+            inputs = {name: tensor.to(loaded.base.device) for name, tensor in rows.batch.inputs.items()}
             with listening(loaded.base, loaded.blocks, rows.take):
                 final = loaded.base(**inputs, **no_cache).last_hidden_state
-            _add_loss(loss, loaded, final, inputs, batch.items)
+            _add_loss(loss, loaded, final, inputs, rows.batch.items)
             progress(len(rows.ids), fed.count)
     return _finish(rows, loss, fed)
+
+
+def _verify_once(loaded: Loaded, batch: Batch) -> None:
+    """Check the sites of a network on a little of its first input; other weights in it have the same sites."""
+    if loaded.base not in _verified:
+        cut = (slice(2), slice(FEW_TOKENS)) if loaded.modality == "text" else slice(2)
+        little = {name: part[cut].to(loaded.base.device) for name, part in batch.inputs.items()}
+        verify(loaded.base, loaded.blocks, little)
+        _verified.add(loaded.base)
 
 
 def _positions(length: int, policy: Policy) -> list[int]:
@@ -157,9 +185,9 @@ def _head_is_plain(model: Any, final: torch.Tensor, inputs: dict[str, torch.Tens
     """Whether the logits are the head applied to the final state; some families scale or cap them besides. The first
     tokens of two texts tell, which depend on nothing that comes after them."""
     head = model.get_output_embeddings()
-    first = {name: tensor[:2, :HEAD_TOKENS] for name, tensor in inputs.items()}
+    first = {name: tensor[:2, :FEW_TOKENS] for name, tensor in inputs.items()}
     real = first["attention_mask"].bool()
-    return head is not None and torch.allclose(head(final[:2, :HEAD_TOKENS])[real], model(**first).logits[real],
+    return head is not None and torch.allclose(head(final[:2, :FEW_TOKENS])[real], model(**first).logits[real],
                                                rtol=1e-3, atol=1e-4)
 
 
@@ -171,5 +199,6 @@ def _finish(rows: _Rows, loss: _Loss, fed: Feed) -> Representation:
     facts: dict[str, Any] = {"texts": fed.count, "texts_cut": fed.cut, "tokens": fed.lengths and sum(fed.lengths),
                              "loss": loss.total / loss.tokens if loss.tokens else None, "loss_tokens": loss.tokens,
                              "sites": list(rows.sites)}
-    return Representation(rows=rows.in_order(), row_ids=tuple(name for name, _ in ids),
+    return Representation(rows={site: array[:len(ids)] for site, array in rows.sites.items()},
+                          row_ids=tuple(name for name, _ in ids),
                           document_ids=tuple(document for _, document in ids), facts=facts)

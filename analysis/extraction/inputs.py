@@ -4,6 +4,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.checkpoints.load import Loaded
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import IMAGE_FORMATS, Probe, Text
 
-IMAGES_AT_ONCE = 16
+IMAGES_AT_ONCE, TEXTS_AT_ONCE = 16, 512
 MOST_PIXELS = 50_000_000
 SHORTEST_SOUND_S, LONGEST_SOUND_S = 0.05, 30.0
 
@@ -64,14 +65,14 @@ def feed(loaded: Loaded, probe: Probe, batch_tokens: int) -> Feed:
     return Feed(batches, len(encoded), lengths, cut)
 
 
-def _encode(loaded: Loaded, probe: Probe) -> tuple[list[list[int]], int]:
+def _encode(loaded: Loaded, probe: Probe) -> tuple[list[np.ndarray], int]:
     """Token ids of each text, cut to the model's context, and how many were cut."""
     short, cut = _tokens(loaded.processor, probe, loaded.context)
-    empty = [text.id for text, ids in zip(probe.texts, short, strict=True) if not ids]
+    empty = [text.id for text, ids in zip(probe.texts, short, strict=True) if not len(ids)]
     if empty:
         raise ExplorerError(f"{len(empty)} text(s) of the probe give no token, first {empty[0]!r}; remove them.")
     vocabulary = loaded.base.get_input_embeddings().num_embeddings
-    highest = max(max(ids) for ids in short)
+    highest = max(int(ids.max()) for ids in short)
     if highest >= vocabulary:
         raise ExplorerError(f"The tokenizer gives token {highest} and the model knows {vocabulary} tokens; the "
                             "tokenizer in the folder belongs to another model.")
@@ -79,15 +80,22 @@ def _encode(loaded: Loaded, probe: Probe) -> tuple[list[list[int]], int]:
 
 
 @lru_cache(maxsize=2)
-def _tokens(tokenizer: Any, probe: Probe, longest: int) -> tuple[list[list[int]], int]:
-    """Kept between the checkpoints of a run, which share their tokenizer."""
-    texts = [text.text for text in probe.texts]
-    encoded = tokenizer(texts, truncation=True, max_length=longest)
-    short = encoded["input_ids"]
-    if encoded.encodings:
-        return short, sum(bool(encoding.overflowing) for encoding in encoded.encodings)
-    full = tokenizer(texts, verbose=False)["input_ids"]  # a tokenizer in Python does not tell what it cut
-    return short, sum(len(a) != len(b) for a, b in zip(full, short, strict=True))
+def _tokens(tokenizer: Any, probe: Probe, longest: int) -> tuple[list[np.ndarray], int]:
+    """Token ids, and how many texts were cut. Kept between the checkpoints of a run, which share their tokenizer."""
+    short: list[np.ndarray] = []
+    cut = 0
+    for start in range(0, len(probe.texts), TEXTS_AT_ONCE):
+        texts = [text.text for text in probe.texts[start:start + TEXTS_AT_ONCE]]
+        encoded = tokenizer(texts, truncation=True, max_length=longest)
+        lengths = [len(ids) for ids in encoded["input_ids"]]
+        packed = np.fromiter(chain.from_iterable(encoded["input_ids"]), dtype=np.int32, count=sum(lengths))
+        short += np.split(packed, np.cumsum(lengths)[:-1])
+        if encoded.encodings:
+            cut += sum(bool(encoding.overflowing) for encoding in encoded.encodings)
+        else:  # a tokenizer in Python does not tell what it cut
+            full = tokenizer(texts, verbose=False)["input_ids"]
+            cut += sum(len(a) != len(b) for a, b in zip(full, encoded["input_ids"], strict=True))
+    return short, cut
 
 
 def _by_length(lengths: list[int], budget: int) -> Iterator[list[int]]:
@@ -101,14 +109,12 @@ def _by_length(lengths: list[int], budget: int) -> Iterator[list[int]]:
     yield batch
 
 
-def _padded(sequences: list[list[int]], pad: int | None) -> dict[str, torch.Tensor]:
-    width = max(map(len, sequences))
-    ids = torch.full((len(sequences), width), pad or 0)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, :len(sequence)] = torch.tensor(sequence)
-        mask[row, :len(sequence)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+def _padded(sequences: list[np.ndarray], pad: int | None) -> dict[str, torch.Tensor]:
+    lengths = np.array(list(map(len, sequences)))
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.full(mask.shape, pad or 0)
+    ids[mask] = np.concatenate(sequences)
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask.astype(ids.dtype))}
 
 
 def _images(loaded: Loaded, items: tuple[Text, ...]) -> Iterator[Batch]:

@@ -263,7 +263,7 @@ def test_an_added_probe_is_used_by_its_name_on_the_command_line(tiny_run, store,
     probe = add_probe("My words.txt", "\n".join(f"w{k} w{k + 7} w{2 * k}" for k in range(12)).encode())
     assert probe.name == "My-words"
     assert main(["sweep", str(tiny_run), "--measure", "stable_rank", "--probe", "My-words"]) == 0
-    assert compute.protocols(store, [find_run(store, "tiny")]) == [(probe.identity, "last")]
+    assert compute.protocols(store, [find_run(store, "tiny")]) == [(probe.identity, "last", "float32")]
     capsys.readouterr()
     assert main(["show", "tiny", "--probe", "My-words", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
