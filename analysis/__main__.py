@@ -22,6 +22,7 @@ from analysis.jobs.queue import turn
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
 from analysis.store import Store
+from analysis.sweeping import sweep as sweep_command
 
 PICK = "which revisions: all, every-K, log-N (log-spaced), A..B (steps), or names with commas"
 STOPPED = "stopped; finished checkpoints are kept, and the same command goes on from there"
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--dtype", default=dtype, choices=("float32", "bfloat16"),
                              help="precision of the forward pass (default: float32); statistics are float64 always")
 
-    sweep = add("sweep", commands.sweep)
+    sweep = add("sweep", sweep_command)
     sweep.add_argument("run", nargs="+", metavar="RUN", help="name of a run, or the path of a folder")
     sweep.add_argument("--measure", action="append", help="a measure; repeat for more (default: all)")
     sweep.add_argument("--only", action="append", metavar="REVISION", help="a revision; repeat for more (default: all)")

@@ -40,7 +40,7 @@ def loaded(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
     rows = []
     for run in runs:
         known = [key for c in run.checkpoints for key in store.representations_of(c.fingerprint)]
-        done = Counter(f"{key.probe.split('@')[0]}, {key.policy}" for key in known)
+        done = Counter(", ".join([key.probe.split("@")[0], key.policy, *{key.dtype} - {"float32"}]) for key in known)
         rows.append({"run": run.name, "checkpoints": len(run.checkpoints), "first": run.checkpoints[0].revision,
                      "last": run.checkpoints[-1].revision,
                      "computed on": "; ".join(f"{name}: {count}" for name, count in done.items()) or "nothing yet",

@@ -7,8 +7,8 @@ from analysis.storage import KINDS, reclaim, usage
 from ui import jobs_panel, workspace
 
 st.title("Jobs")
-st.markdown("One job after the other, also while this page is closed. What is finished is kept, and a job that was stopped "
-            "goes on from there.")
+st.markdown("One job after the other, also while this page is closed. What is finished is kept, and a job that was "
+            "stopped goes on from there.")
 jobs_panel.board()
 
 st.header("Storage")
@@ -22,5 +22,7 @@ if used["representations"] or used["damaged"]:
                            help="Rows read longest ago go first. Values stay; new measures of what went need another "
                                 "forward pass.")
     if st.button("Make room", icon=":material/cleaning_services:"):
-        st.toast(f"{volume(reclaim(store, keep * 1e9))} came free.")
+        st.session_state.freed = reclaim(store, keep * 1e9)
         st.rerun()
+if "freed" in st.session_state:  # said after the page is drawn anew, with the new sizes on it
+    st.success(f"{volume(st.session_state.pop('freed'))} came free.", icon=":material/check:")

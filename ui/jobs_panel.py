@@ -29,7 +29,7 @@ def offer(argv: list[str], title: str, why: str) -> None:
     if last and last.state in ("failed", "interrupted"):
         st.error(f"The last attempt {last.state}: {plain(last.message)}", icon=":material/error:")
     st.info(why, icon=":material/calculate:")
-    if st.button(f"Compute {title}", type="primary", key=f"start {title}"):
+    if st.button(f"Compute {plain(title)}", type="primary", key=f"start {title}"):
         job.start(jobs_folder(), argv, title)
         st.rerun()
     with st.expander("The same from a terminal"):
@@ -38,7 +38,7 @@ def offer(argv: list[str], title: str, why: str) -> None:
 
 def draw() -> None:
     """Recent jobs in the sidebar, below what the pages choose from; while one is active the panel refreshes itself."""
-    jobs = job.listed(jobs_folder())[:RECENT]
+    jobs = _recent()
     active = any(j.active for j in jobs)
     with st.sidebar:
         st.session_state.pickers = st.container()
@@ -47,8 +47,12 @@ def draw() -> None:
         st.fragment(_panel, run_every=1.0 if active else None)(active)
 
 
+def _recent() -> list[job.Job]:
+    return [one for number, one in enumerate(job.listed(jobs_folder())) if number < RECENT or one.state == "running"]
+
+
 def _panel(was_active: bool) -> None:
-    jobs = job.listed(jobs_folder())[:RECENT]
+    jobs = _recent()
     for one in jobs:
         _row(one)
     if was_active and not any(one.active for one in jobs):
@@ -62,7 +66,7 @@ def _row(one: job.Job) -> None:
     elif one.state == "done":
         st.caption(f":material/check: {plain(one.title)}")
     else:
-        with st.expander(f"{one.title}: {one.state}", icon=":material/error:"):
+        with st.expander(f"{plain(one.title)}: {one.state}", icon=":material/error:"):
             st.text(one.message)
             st.code(job.log_tail(one) or "The log is empty.", language=None)
 
@@ -70,11 +74,13 @@ def _row(one: job.Job) -> None:
 def board() -> None:
     """Every job with what can be done about it; it follows those under way."""
     active = any(one.active for one in job.listed(jobs_folder()))
-    st.fragment(_board, run_every=1.0 if active else None)()
+    st.fragment(_board, run_every=1.0 if active else None)(active)
 
 
-def _board() -> None:
+def _board(was_active: bool) -> None:
     jobs = job.listed(jobs_folder())
+    if was_active and not any(one.active for one in jobs):
+        st.rerun(scope="app")
     if not jobs:
         st.info("No job yet. The buttons of the other pages start them.", icon=":material/pending_actions:")
     for one in jobs:
@@ -106,7 +112,7 @@ def _actions(one: job.Job) -> None:
 
 def _progress(one: job.Job) -> None:
     left = "" if one.remaining_s is None else f" · about {duration(one.remaining_s)} left"
-    st.progress(one.share, text=f"{one.title}{left}")
+    st.progress(one.share, text=f"{plain(one.title)}{left}")
     st.caption(plain(one.message))
 
 

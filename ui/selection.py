@@ -61,7 +61,7 @@ def pick() -> Selection:
                                                    format_func=_policy_words)
         chosen = [known[name] for name in names if name in known]
         used = {dtype for *_, dtype in protocols(workspace.store(), chosen)}
-        dtype = _choose("Precision", DTYPES, "dtype", help="Of the forward pass.") if used - {DTYPES[0]} else DTYPES[0]
+        dtype = _precision(used)
     if not chosen:
         st.info("Choose a run in the sidebar.", icon=":material/arrow_back:")
         st.stop()
@@ -92,6 +92,14 @@ def _choose(label: str, options: list[str], key: str, **how: Any) -> str:
     chosen = st.selectbox(label, options, key=key, persist_state="session", **how)
     _to_url(key, [] if chosen == options[0] else [chosen])
     return chosen
+
+
+def _precision(used: set[str]) -> str:
+    """The precision of the forward pass, to choose where results of more than the usual one are there."""
+    if used - {DTYPES[0]}:
+        return _choose("Precision", DTYPES, "dtype", help="Of the forward pass; statistics are float64 always.")
+    _to_url("dtype", [])
+    return DTYPES[0]
 
 
 def _to_url(key: str, values: list[str]) -> None:

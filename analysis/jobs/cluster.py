@@ -202,6 +202,8 @@ def _parameters(options: Mapping[str, str | int]) -> dict[str, Any]:
     for name, value in options.items():
         if name not in OPTIONS:
             raise ExplorerError(f"No scheduler option is called {name!r}; give any of {', '.join(sorted(OPTIONS))}.")
+        if not str(value):
+            raise ExplorerError(f"The scheduler option {name} has no value; write {name}=VALUE.")
         if name in WHOLE and not (str(value).isdecimal() and int(value)):
             raise ExplorerError(f"{name}={value} is not a whole number above 0" + " of minutes" * (name == "time") +
                                 f"; write for instance {name}=4.")

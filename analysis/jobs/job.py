@@ -88,7 +88,7 @@ def read(folder: Path) -> Job:
                started=spec.get("started", 0.0), state=state, done=status.get("done", 0.0),
                total=status.get("total", 0.0), message=status.get("message", "starting"),
                began=tuple(status["began"]) if status.get("began") else None,
-               ended=None if state in ("queued", "running") else _written(folder / "status.json"))
+               ended=None if state in ("queued", "running") else _last_sign(folder) or spec.get("started", 0.0))
 
 
 def listed(jobs: Path) -> list[Job]:
@@ -144,11 +144,10 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _written(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return None
+def _last_sign(folder: Path) -> float | None:
+    """When a worker last wrote its status, or else its log."""
+    written = [path.stat().st_mtime for name in ("status.json", "log") if (path := folder / name).exists()]
+    return written[0] if written else None
 
 
 def _alive(folder: Path, started: float) -> bool:
