@@ -161,6 +161,8 @@ def preflight(arguments: argparse.Namespace, store: Store, status: Status) -> No
 def storage(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """How much room the cache takes; with --keep, some of it comes free."""
     if arguments.keep is not None:
+        if not arguments.keep >= 0:
+            raise ExplorerError(f"--keep {arguments.keep:g} is not a number of gigabytes; give 0 or more.")
         status.say(f"{volume(reclaim(store, arguments.keep * 1e9))} came free.")
     used = usage(store)
     if arguments.json:

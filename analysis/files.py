@@ -100,8 +100,8 @@ class CheckedFiles:
 def locked(path: Path) -> IO[str] | None:
     """The file, open and locked by this process alone, or None where another has it."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, FileExistsError):  # its last owner removes the folder meanwhile
+            path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a")
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,6 +29,12 @@ def known_runs(store: Store) -> tuple[list[Run], list[str]]:
     return runs, problems
 
 
+def signature(store: Store) -> list[tuple[str, str, int]]:
+    """What changes when a run comes, goes, or gets another checkpoint."""
+    return [(name, source, Path(source).stat().st_mtime_ns if _exists(source) else 0)
+            for name, source in _sources(store).items()]
+
+
 def find_run(store: Store, name: str, taken: Sequence[str] = ()) -> Run:
     """A run by its name, the path of its folder or file, or hub:REPOSITORY. A new one gets a name that is not taken."""
     sources = _sources(store)

@@ -15,7 +15,8 @@ class Status:
     def __init__(self, path: str | None):
         self.path = Path(path) if path else None
         self.bar: Any = None
-        self.began: tuple[float, float] | None = None
+        self.began: float | None = None
+        self.pace: tuple[float, float] | None = None
         self.last: dict[str, Any] = {"done": 0.0, "total": 0.0}
 
     def wait(self, message: str) -> None:
@@ -24,8 +25,10 @@ class Status:
             write_json(self.path, {"state": "queued", "message": message})
 
     def report(self, done: float, total: float, message: str) -> None:
-        self.began = self.began or (time.time(), done)  # what the store had already says nothing of the pace
-        self.last = {"done": done, "total": total, "message": message, "began": self.began}
+        if self.pace is None or total != self.last["total"] or done < self.last["done"]:
+            self.pace = time.time(), done  # what was done before, or another part of the work, says nothing of the pace
+        self.began = self.began or self.pace[0]
+        self.last = {"done": done, "total": total, "message": message, "began": self.began, "pace": self.pace}
         if self.path:
             write_json(self.path, {"state": "running", "pid": os.getpid(), **self.last})
         elif _wants_progress():

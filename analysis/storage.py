@@ -1,7 +1,9 @@
 """How much room the cache takes, and how to get some of it back without losing a number."""
 
+import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.store import ROWS, Store
@@ -15,7 +17,7 @@ IN_USE_S = 600.0
 
 def usage(store: Store) -> dict[str, int]:
     """Bytes of each kind of file."""
-    return {kind: sum(_size(path) for path in (store.root / kind).rglob("*")) for kind in KINDS}
+    return {kind: sum(_size(path) for path in _files(store.root / kind)) for kind in KINDS}
 
 
 def reclaim(store: Store, budget: float) -> int:
@@ -23,6 +25,9 @@ def reclaim(store: Store, budget: float) -> int:
     returns the bytes that came free. Measured values, and what was used in the last ten minutes, stay."""
     before = sum(usage(store).values())
     shutil.rmtree(store.root / "damaged", ignore_errors=True)
+    for path in (store.root / "representations").glob(".*"):
+        if _used(path) < time.time() - IN_USE_S:
+            shutil.rmtree(path, ignore_errors=True)  # left by a process that was killed
     rows = sorted((_used(path), _size(path), path) for path in (store.root / "representations").glob(f"*/{ROWS}"))
     total = sum(size for _, size, _ in rows)
     for used, size, path in rows:
@@ -31,6 +36,12 @@ def reclaim(store: Store, budget: float) -> int:
         path.unlink(missing_ok=True)
         total -= size
     return before - sum(usage(store).values())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder; what goes while it is looked at is passed over."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent) / name for name in names)
 
 
 def _size(path: Path) -> int:

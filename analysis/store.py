@@ -83,13 +83,11 @@ class Store(CheckedFiles):
 
     def put_representation(self, key: RepresentationKey, value: Representation) -> None:
         final = self.root / "representations" / key.digest
-        if (final / "meta.json").exists() and (final / ROWS).exists():
+        if _is_whole(final):
             return
-        if (final / "meta.json").exists():
-            shutil.rmtree(final)  # the rows were let go to save room
-        elif final.exists():
+        if final.exists() and not (final / "meta.json").exists():
             self.set_aside(final)
-        folder = final.with_name(f".{key.digest}.{uuid.uuid4().hex}")
+        folder, old = (final.with_name(f".{key.digest}.{uuid.uuid4().hex}") for _ in range(2))
         try:
             folder.mkdir(parents=True)
             sums = {ROWS: write_large(folder / ROWS, value.rows)}
@@ -98,12 +96,15 @@ class Store(CheckedFiles):
             meta = {"key": asdict(key), "sha256": sums, "ids": digest(ids), "n": len(value.row_ids),
                     "facts": value.facts}
             write(folder / "meta.json", checked(meta))
+            if final.exists():  # without its rows, which were let go to save room
+                final.rename(old)
             folder.rename(final)
         except OSError:
-            if not final.exists():  # another writer of the same key may have been first, which is as good
+            if not _is_whole(final):  # another writer of the same key may have been first, which is as good
                 raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
     def representation_facts(self, key: RepresentationKey) -> dict[str, Any] | None:
         """Row count, loss and the other facts recorded with a representation, or None."""
@@ -240,6 +241,10 @@ class Store(CheckedFiles):
     def downloads(self) -> Path:
         """Where fetched weights lie while they are needed."""
         return self.root / "downloads"
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "meta.json").exists() and (folder / ROWS).exists()
 
 
 def _record(stored: Stored) -> dict[str, Any]:

@@ -5,14 +5,22 @@ import streamlit as st
 from analysis.__main__ import open_store
 from analysis.figures.theme import Style, run_colours
 from analysis.keys import Run
-from analysis.runs import known_runs
+from analysis.runs import known_runs, signature
 from analysis.store import Store
 from ui.plain import plain
+
+KEPT_S = 10.0  # for what changes inside a checkpoint
 
 
 @st.cache_resource
 def store() -> Store:
     return open_store()
+
+
+@st.cache_resource(ttl=KEPT_S, max_entries=4, show_spinner=False)
+def _known(root: str, signature: list) -> tuple[list[Run], list[str]]:
+    """Runs are opened anew when one comes, goes or gets another checkpoint, and otherwise not on every click."""
+    return known_runs(store())
 
 
 def owner() -> str:
@@ -22,14 +30,14 @@ def owner() -> str:
 
 def runs() -> list[Run]:
     """Every run that opens; the ones that no longer do are named in a warning."""
-    found, problems = known_runs(store())
+    found, problems = _known(str(store().root), signature(store()))
     for problem in problems:
         st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
     return found
 
 
 def colours() -> dict[str, str]:
-    return run_colours([run.name for run in known_runs(store())[0]])
+    return run_colours([run.name for run in _known(str(store().root), signature(store()))[0]])
 
 
 def style() -> Style:

@@ -6,7 +6,7 @@ import json
 import lzma
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ def load_probe(name: str | Path) -> Probe:
     if not path.is_file():
         raise ExplorerError(f"There is no probe {name}: built in are {', '.join(built_in_probes())}; or give the path "
                             "of a .jsonl, .csv, .parquet or .txt file, or of a folder of images.")
+    found = path.stat()
+    return _read(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, written: int, size: int) -> Probe:
+    """The probe in a file, kept for as long as the file stays as it is."""
     if path.suffix.lower() in (".csv", ".parquet"):
         texts = [_record(path, number, record, where) for number, (where, record) in enumerate(_table(path), 1)]
     else:

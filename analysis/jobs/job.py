@@ -33,7 +33,8 @@ class Job:
     done: float
     total: float
     message: str
-    began: tuple[float, float] | None  # when its turn came, and how much was done already
+    began: float | None  # when its turn came
+    pace: tuple[float, float] | None  # since when it does what it does now, and how much was done then
     ended: float | None
 
     @property
@@ -47,14 +48,14 @@ class Job:
     @property
     def remaining_s(self) -> float | None:
         """Seconds left at the pace so far, once there is a pace."""
-        if self.state != "running" or self.began is None or self.done - self.began[1] < 0.01 * self.total:
+        if self.state != "running" or self.pace is None or self.done - self.pace[1] < 0.01 * self.total:
             return None
-        return (time.time() - self.began[0]) * (self.total - self.done) / (self.done - self.began[1])
+        return (time.time() - self.pace[0]) * (self.total - self.done) / (self.done - self.pace[1])
 
     @property
     def lasted_s(self) -> float:
         """Seconds since its turn came, or until it ended."""
-        return (self.ended or time.time()) - (self.began[0] if self.began else self.started)
+        return (self.ended or time.time()) - (self.began or self.started)
 
 
 def start(jobs: Path, argv: list[str], title: str) -> Job:
@@ -87,7 +88,7 @@ def read(folder: Path) -> Job:
     return Job(id=folder.name, folder=folder, title=spec.get("title", folder.name), argv=tuple(spec.get("argv", ())),
                started=spec.get("started", 0.0), state=state, done=status.get("done", 0.0),
                total=status.get("total", 0.0), message=status.get("message", "starting"),
-               began=tuple(status["began"]) if status.get("began") else None,
+               began=status.get("began"), pace=tuple(status["pace"]) if status.get("pace") else None,
                ended=None if state in ("queued", "running") else _last_sign(folder) or spec.get("started", 0.0))
 
 

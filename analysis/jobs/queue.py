@@ -26,6 +26,7 @@ def turn(folder: Path, status: Status) -> Iterator[int]:
     while (taken := _place(folder)) is None:
         status.wait("waiting for the jobs before it")
         time.sleep(LOOK_S)
+    status.report(0, 1, "starting")
     number, handle = taken
     cards = _cards()
     if cards and "CUDA_VISIBLE_DEVICES" not in os.environ:

@@ -43,8 +43,8 @@ def put(folder, number=0, *, title="Made", argv=ARGV, log="", process=None, ago=
     job.write_json(path / "pid.json", {"pid": pid, "born": job._born(pid) or "0"})
     (path / "log").write_text(log)
     if status:
-        began = None if status.get("state") == "queued" else (now - ago, 0.0)
-        job.write_json(path / "status.json", {"done": 0, "total": 1, "began": began, **status})
+        times = {} if status.get("state") == "queued" else {"began": now - ago, "pace": (now - ago, 0.0)}
+        job.write_json(path / "status.json", {"done": 0, "total": 1, **times, **status})
     for file in path.iterdir():
         os.utime(file, (now, now - ago + took))
     return job.read(path)
