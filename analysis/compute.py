@@ -14,6 +14,7 @@ from analysis import registry
 from analysis.checkpoints import activations
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
+from analysis.files import collector_paused
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
 from analysis.measures.spectrum_decay import decay_line
@@ -43,15 +44,16 @@ def records(store: Store, run: Run, *, probe: str | None = None, policy: str | N
 
     `probe` is a probe's identity. With `settings`, a measure it names is shown at those parameters only.
     """
-    found = []
-    for checkpoint in run.checkpoints:
-        for key in store.representations_of(checkpoint.fingerprint):
-            if probe in (None, key.probe) and policy in (None, key.policy) and dtype in (None, key.dtype):
-                stored = store.results(key).values()
-                kept = [item for item in stored if measure in (None, item.key.measure) and site in (None, item.key.site)
-                        and _current(item.key, settings or {})]
-                kept.sort(key=lambda item: (site_order(item.key.site), item.key.measure))
-                found += [_as_record(checkpoint, key, item) for item in kept]
+    found: list[dict[str, Any]] = []
+    said: dict[Any, dict[str, Any]] = {}
+    with collector_paused():
+        for checkpoint in run.checkpoints:
+            for key in store.representations_of(checkpoint.fingerprint):
+                if probe in (None, key.probe) and policy in (None, key.policy) and dtype in (None, key.dtype):
+                    kept = [item for item in store.results(key).values() if measure in (None, item.key.measure)
+                            and site in (None, item.key.site) and _current(item.key, settings or {})]
+                    kept.sort(key=lambda item: (site_order(item.key.site), item.key.measure))
+                    found += [_as_record(checkpoint, key, item, said) for item in kept]
     return found
 
 
@@ -277,15 +279,21 @@ def _current(key: ResultKey, settings: Settings) -> bool:
     return key.measure not in settings or dict(key.params) == known.settings(settings[key.measure])
 
 
-def _as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored) -> dict[str, Any]:
-    result = stored.result
-    record = {"run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
+def _as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored,
+               said: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    """`said` holds the protocols there were already, which are the same object in all records that share one."""
+    result, spoken = stored.result, (key.probe, key.policy, key.dtype, stored.key.version, stored.key.params)
+    if spoken not in said:
+        said[spoken] = {"probe": key.probe, "policy": key.policy, "dtype": key.dtype,
+                        "measure_version": stored.key.version, "params": dict(stored.key.params)}
+    record: dict[str, Any] = {"run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
               "tokens": checkpoint.tokens, "site": stored.key.site, "measure": stored.key.measure,
               "value": None, "low": None, "high": None, "n": stored.n, "d": stored.d,
-              "protocol": {"probe": key.probe, "policy": key.policy, "dtype": key.dtype,
-                           "measure_version": stored.key.version, "params": dict(stored.key.params)},
+              "protocol": said[spoken],
               "fingerprint": checkpoint.fingerprint, "reason": result.reason, "source": checkpoint.source}
     if isinstance(result, Scalar):
-        return record | {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
-                         "chance": result.chance}
-    return record | {"value": result.values.tolist(), "chance": None}
+        record.update(value=result.value if result.defined else None, low=result.low, high=result.high,
+                      chance=result.chance)
+    else:
+        record.update(value=result.values.tolist(), chance=None)
+    return record

@@ -5,6 +5,7 @@ one. A file whose checksum disagrees is set aside, reported once and treated as 
 """
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -158,6 +159,18 @@ def _atomically(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """While many small objects without cycles are made, looking for cycles among them takes as long as making them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def checked(value: dict[str, Any]) -> bytes:

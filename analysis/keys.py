@@ -101,7 +101,7 @@ class RepresentationKey:
         return digest(asdict(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ResultKey:
     """One measure, with its settings, of one site of a representation."""
 
@@ -112,7 +112,7 @@ class ResultKey:
     params: tuple[tuple[str, int], ...]
     schema: int = SCHEMA_VERSION
 
-    @cached_property
+    @property
     def digest(self) -> str:
         return digest(asdict(self))
 

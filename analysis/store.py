@@ -34,7 +34,7 @@ ROWS = "rows.safetensors"
 MOST_BATCHES = 2_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stored:
     """A result with the size of the representation it was computed on and how it was made."""
 
