@@ -31,7 +31,7 @@ from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, d
 from analysis.results import Curve, PairMatrix, Scalar
 
 ROWS = "rows.safetensors"
-MOST_BATCHES = 2_000
+MOST_KEPT = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +77,7 @@ class Store(CheckedFiles):
     def __init__(self, root: Path | str, base: Path | str | None = None):
         super().__init__(root)
         self.folders = [self.root, *([Path(base)] if base else [])]
+        self._metas: dict[Path, tuple[Any, dict[str, Any]]] = {}
         self._batches: dict[Path, tuple[list[Path], list[Any], dict[ResultKey, Stored]]] = {}
 
     # --- representations ---
@@ -96,7 +97,7 @@ class Store(CheckedFiles):
             meta = {"key": asdict(key), "sha256": sums, "ids": digest(ids), "n": len(value.row_ids),
                     "facts": value.facts}
             write(folder / "meta.json", checked(meta))
-            if final.exists():  # without its rows, which were let go to save room
+            if final.exists() and not _is_whole(final):  # its rows were let go to save room
                 final.rename(old)
             folder.rename(final)
         except OSError:
@@ -133,8 +134,14 @@ class Store(CheckedFiles):
 
     def _meta(self, key: RepresentationKey) -> dict[str, Any] | None:
         for folder in self.folders:
-            meta = self.read_checked(folder / "representations" / key.digest / "meta.json")
+            path = folder / "representations" / key.digest / "meta.json"
+            known = self._metas.get(path)
+            written = _signature(path)
+            if known and known[0] == written:
+                return known[1]
+            meta = self.read_checked(path)
             if meta is not None:
+                _keep(self._metas, path, (written, meta))
                 return meta
         return None
 
@@ -187,9 +194,7 @@ class Store(CheckedFiles):
             curves = read
         representation = RepresentationKey(**batch["representation"])
         results = {item.key: item for record in batch["records"] for item in [_stored(record, representation, curves)]}
-        if len(self._batches) >= MOST_BATCHES:
-            self._batches.pop(next(iter(self._batches)), None)
-        self._batches[path] = files, signatures, results
+        _keep(self._batches, path, (files, signatures, results))
         return results
 
     # --- matrices ---
@@ -255,6 +260,14 @@ def _record(stored: Stored) -> dict[str, Any]:
         record |= {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
                    "chance": result.chance}
     return record
+
+
+def _keep(kept: dict[Path, Any], path: Path, what: Any) -> None:
+    """Remember what a file holds; what was remembered first goes first."""
+    kept.pop(path, None)
+    if len(kept) >= MOST_KEPT:
+        kept.pop(next(iter(kept)), None)
+    kept[path] = what
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

@@ -44,7 +44,7 @@ def draw() -> None:
         st.session_state.pickers = st.container()
         if jobs:
             st.divider()
-        st.fragment(_panel, run_every=1.0 if active else None)(active)
+        st.fragment(_panel, run_every=2.0 if active else None)(active)
 
 
 def _recent() -> list[job.Job]:

@@ -219,9 +219,18 @@ def test_a_file_that_is_too_large_is_refused_even_when_it_is_small_before_unpack
     refused(path, "larger than 2 MB")
 
 
+def test_a_file_is_read_again_only_when_it_has_changed(tmp_path):
+    path = written(tmp_path / "mine.txt", "one two\nthree")
+    first = load_probe(path)
+    assert load_probe(path) is first
+    written(path, "one two\nthree\nfour")
+    assert len(load_probe(path).texts) == 3
+
+
 def test_a_file_of_just_the_largest_size_is_read(tmp_path, monkeypatch):
     path = written(tmp_path / "mine.txt", "one two\nthree")
     monkeypatch.setattr(probes, "MAX_BYTES", path.stat().st_size)
     assert len(load_probe(path).texts) == 2
     monkeypatch.setattr(probes, "MAX_BYTES", path.stat().st_size - 1)
+    probes._read.cache_clear()
     refused(path, "larger than")

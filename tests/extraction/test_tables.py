@@ -211,6 +211,7 @@ def test_a_table_of_too_many_rows_is_refused_and_not_cut(tmp_path, monkeypatch, 
     monkeypatch.setattr(probes, "MOST_TEXTS", 8)
     assert len(load_probe(path).texts) == 8
     monkeypatch.setattr(probes, "MOST_TEXTS", 5)
+    probes._read.cache_clear()
     refused(path)
 
 

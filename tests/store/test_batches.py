@@ -47,7 +47,7 @@ def test_a_file_that_is_gone_or_damaged_is_not_remembered(store):
 
 
 def test_memory_holds_no_more_than_so_many_files(store, monkeypatch):
-    monkeypatch.setattr("analysis.store.MOST_BATCHES", 3)
+    monkeypatch.setattr("analysis.store.MOST_KEPT", 3)
     for number in range(6):
         store.put_results([scalar(float(number), measure=f"m{number}")])
     assert len(store.results(KEY)) == 6 and len(store._batches) == 3
