@@ -1,6 +1,5 @@
 """What stands around a figure: the chart with its downloads, its caption, and the card that says how to read it."""
 
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,9 +82,6 @@ def measure_params(measure: Measure) -> dict[str, int]:
 
 def settings_argv(params: dict[str, int]) -> list[str]:
     return [part for name, value in params.items() for part in ("--set", f"{name}={value}")]
-
-
-
 
 
 def _sentence(text: str) -> str:
