@@ -22,6 +22,13 @@ BENCHES = [extraction.demo, extraction.realistic, extraction.memory, extraction.
 RESULTS = HOME / "benchmarks" / "results.json"
 
 
+def verdict(row: dict) -> bool | None:
+    """Whether a value is on the right side of its bar; None where there is no bar."""
+    if row["bar"] is None:
+        return None
+    return row["value"] <= row["bar"] if row["better"] == "lower" else row["value"] >= row["bar"]
+
+
 def main() -> None:
     chosen = [bench for bench in BENCHES if not sys.argv[1:] or f"{bench.__module__}.{bench.__name__}".removeprefix(
         "benchmarks.") in sys.argv[1:]]
@@ -32,8 +39,7 @@ def main() -> None:
             print(f"--          {found}")
             continue
         for row in found if isinstance(found, list) else [found]:
-            row["ok"] = None if row["bar"] is None else (
-                row["value"] <= row["bar"] if row["better"] == "lower" else row["value"] >= row["bar"])
+            row["ok"] = verdict(row)
             row["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
             rows.append(row)
             bar = "" if row["bar"] is None else f"(bar {'<=' if row['better'] == 'lower' else '>='} {row['bar']:g})"

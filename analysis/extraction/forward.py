@@ -170,7 +170,8 @@ def _add_loss(loss: _Loss, loaded: Loaded, final: torch.Tensor, inputs: dict[str
         loss.total += _cross_entropy(loaded.model(**kept).logits[:, :-1][predicts], targets)
     else:
         head = loaded.model.get_output_embeddings()
-        states, targets = final[counted, :-1][predicts].to(head.weight.device), targets.to(head.weight.device)
+        states = final[counted, :-1][predicts.to(final.device)].to(head.weight.device)
+        targets = targets.to(head.weight.device)
         at_once = max(1, LOGITS_AT_ONCE // len(head.weight))  # logits of so many tokens stay in the processor's cache
         loss.total += sum(_cross_entropy(head(some), wanted)
                           for some, wanted in zip(states.split(at_once), targets.split(at_once), strict=True))
@@ -186,9 +187,11 @@ def _head_is_plain(model: Any, final: torch.Tensor, inputs: dict[str, torch.Tens
     tokens of two texts tell, which depend on nothing that comes after them."""
     head = model.get_output_embeddings()
     first = {name: tensor[:2, :FEW_TOKENS] for name, tensor in inputs.items()}
-    real = first["attention_mask"].bool()
-    return head is not None and torch.allclose(head(final[:2, :FEW_TOKENS])[real], model(**first).logits[real],
-                                               rtol=1e-3, atol=1e-4)
+    real = first["attention_mask"].bool().cpu()
+    if head is None:
+        return False
+    applied, own = head(final[:2, :FEW_TOKENS].to(head.weight.device)).cpu(), model(**first).logits.cpu()
+    return torch.allclose(applied[real], own[real], rtol=1e-3, atol=1e-4)
 
 
 def _finish(rows: _Rows, loss: _Loss, fed: Feed) -> Representation:
