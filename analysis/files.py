@@ -9,7 +9,6 @@ import gc
 import hashlib
 import json
 import os
-import threading
 import time
 import uuid
 import warnings
@@ -22,9 +21,6 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from safetensors.numpy import save_file
-
-_pausing = threading.Lock()
-_paused: list[bool] = []
 
 PROJECT = Path(__file__).parents[1]
 
@@ -168,15 +164,13 @@ def _atomically(path: Path) -> Iterator[Path]:
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """While many small objects without cycles are made, looking for cycles among them takes as long as making them."""
-    with _pausing:
-        _paused.append(gc.isenabled() if not _paused else _paused[0])
-        gc.disable()
+    was_on = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        with _pausing:
-            if _paused.pop() and not _paused:  # the last of all threads that are within
-                gc.enable()
+        if was_on:
+            gc.enable()
 
 
 def checked(value: dict[str, Any]) -> bytes:

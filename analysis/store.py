@@ -63,8 +63,6 @@ class _StoredRows(Mapping[str, np.ndarray]):
     def __getitem__(self, site: str) -> np.ndarray:
         if site not in self.sites:
             raise KeyError(site)
-        with suppress(OSError):
-            os.utime(self.path)  # what is read is let go last
         with safe_open(self.path, framework="numpy") as handle:
             return handle.get_tensor(site)
 
@@ -130,7 +128,7 @@ class Store(CheckedFiles):
             self.set_aside(folder)
             return None
         with suppress(OSError):
-            os.utime(folder / ROWS)
+            os.utime(folder / ROWS)  # what is read is let go last
         return Representation(rows=_StoredRows(folder / ROWS, meta["facts"]["sites"]), row_ids=tuple(ids["rows"]),
                               document_ids=tuple(ids["documents"]), facts=meta["facts"])
 

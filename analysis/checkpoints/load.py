@@ -77,7 +77,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str | N
     inner = model.base_model
     is_pair = all(isinstance(getattr(inner, part, None), torch.nn.Module) for part in ("encoder", "decoder"))
     return Loaded(model, model.get_encoder() if is_pair else inner, processor, reads, config.num_hidden_layers,
-                  _context(folder, config, inner))
+                  _context(folder, config))
 
 
 def place(needed: int, free: list[int], device: str | None) -> str | None:
@@ -90,8 +90,6 @@ def place(needed: int, free: list[int], device: str | None) -> str | None:
 
 
 def _placed(weights: Path, dtype: torch.dtype, device: str | None) -> str | None:
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # of the network before
     free = [torch.cuda.mem_get_info(card)[0] for card in range(torch.cuda.device_count())]
     needed = sum(tensor.count for tensor in preflight.headers(weights)) * dtype.itemsize
     where = place(needed + preflight.WORKING_BYTES, free, device)
@@ -274,16 +272,13 @@ def _processor(folder: Path, staged: Path, reads: str) -> Any:
                             "processor.save_pretrained(folder).") from error
 
 
-def _context(folder: Path, config: Any, network: torch.nn.Module) -> int:
-    """Longest input in tokens: the model's own limit, at most 512. RoBERTa and its kin number positions from behind the
-    padding, and take that many fewer."""
+def _context(folder: Path, config: Any) -> int:
+    """Longest input in tokens: the model's own limit, at most 512."""
     limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or LONGEST_CONTEXT
     if type(limit) is not int or limit < 1:
         raise ExplorerError(f"{folder}/config.json gives {str(limit)[:40]!r} as the longest input; a whole number of "
                             "tokens is needed.")
-    behind = [table.padding_idx + 1 for name, table in network.named_modules()
-              if name.endswith("position_embeddings") and getattr(table, "padding_idx", None) is not None]
-    return max(1, min(limit - max(behind, default=0), LONGEST_CONTEXT))
+    return min(limit, LONGEST_CONTEXT)
 
 
 def _unloadable(folder: Path, architecture: Any, error: Exception) -> ExplorerError:

@@ -22,7 +22,6 @@ LOSS_TOKENS, LEAST_LOSS_TOKENS, LOSS_SHARE = 32_768, 1_024, 0.02
 LOGITS_AT_ONCE = 1_000_000
 FEW_TOKENS = 16
 MIN_ROWS = 4
-OUT_OF_MEMORY = torch.OutOfMemoryError
 CAUSAL_HEADS = ("CausalLM", "LMHeadModel")
 
 Progress = Callable[[int, int], None]

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,6 @@ from typing import Any
 from analysis.files import PROJECT
 
 STARTING_S = 60.0
-SILENT_S = 900.0  # a worker on another machine that says nothing for so long has ended
 
 _workers: dict[int, subprocess.Popen] = {}  # children of this process, so that they can be reaped
 
@@ -74,7 +72,7 @@ def start(jobs: Path, argv: list[str], title: str) -> Job:
             [sys.executable, "-m", "analysis", *argv, "--status", str(folder / "status.json")], cwd=PROJECT,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             env=os.environ | {"OMP_NUM_THREADS": threads, "EXPLORER_NICE": "19"})
-    write_json(folder / "pid.json", {"pid": worker.pid, "born": _born(worker.pid), "host": socket.gethostname()})
+    write_json(folder / "pid.json", {"pid": worker.pid, "born": _born(worker.pid)})
     _workers[worker.pid] = worker
     return read(folder)
 
@@ -102,9 +100,8 @@ def listed(jobs: Path) -> list[Job]:
 def cancel(job: Job, patience_s: float = 1.0) -> None:
     """Stop the worker and all it started: politely, then for certain. What it finished stays in the store."""
     job = read(job.folder)  # it may have ended since the caller looked
-    known = _read_json(job.folder / "pid.json")
-    pid = known.get("pid")
-    if job.active and pid and not _is_elsewhere(known):
+    pid = _read_json(job.folder / "pid.json").get("pid")
+    if job.active and pid:
         for send in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(pid, send)
@@ -159,8 +156,6 @@ def _alive(folder: Path, started: float) -> bool:
     known = _read_json(folder / "pid.json")
     if "pid" not in known:  # between the folder and its pid file
         return time.time() - started < STARTING_S
-    if _is_elsewhere(known):
-        return time.time() - (_last_sign(folder) or started) < SILENT_S
     if known["pid"] in _workers and _workers[known["pid"]].poll() is not None:
         return False
     if Path("/proc/self/stat").exists():
@@ -172,11 +167,6 @@ def _alive(folder: Path, started: float) -> bool:
     except PermissionError:  # another user's process has the number now
         return False
     return True
-
-
-def _is_elsewhere(known: dict[str, Any]) -> bool:
-    """Whether another machine that shares this folder runs the worker, so that its process cannot be seen from here."""
-    return known.get("host", socket.gethostname()) != socket.gethostname()
 
 
 def _born(pid: int) -> str | None:
