@@ -29,7 +29,7 @@ IMAGE = frozenset("""
     beit clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit ijepa siglip_vision_model vit
     vit_msn yolos""".split())
 SOUND = frozenset("""
-    audio-spectrogram-transformer data2vec-audio hubert sew unispeech unispeech-sat wav2vec2 wavlm whisper""".split())
+    data2vec-audio hubert sew unispeech unispeech-sat wav2vec2 wavlm whisper""".split())
 
 
 def read_config(folder: Path) -> dict[str, Any]:
