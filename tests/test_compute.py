@@ -29,16 +29,6 @@ FIELDS = {"run", "revision", "step", "tokens", "site", "measure", "value", "low"
 
 
 @pytest.fixture(scope="module")
-def protocol(probe):
-    return Protocol(probe, Policy.parse("last"))
-
-
-@pytest.fixture(scope="module")
-def run(tiny_run):
-    return open_run(tiny_run)
-
-
-@pytest.fixture(scope="module")
 def swept_once(tmp_path_factory, run, protocol):
     folder = tmp_path_factory.mktemp("swept") / "cache"
     assert compute.sweep(Store(folder), [run], protocol, SINGLE) == 3

@@ -12,10 +12,7 @@ import pytest
 
 from analysis import compute, storage
 from analysis.__main__ import main
-from analysis.checkpoints.folder import open_run
-from analysis.compute import Protocol
 from analysis.extraction import forward
-from analysis.keys import Policy
 from analysis.registry import all_measures, get
 from analysis.results import PairMatrix
 from analysis.store import ROWS, Store
@@ -52,16 +49,6 @@ def full(store):
         aged(rows_of(store, number), OLD + 3600 * (len(SIZES) - number))
     store.put_matrix(matrix_key(), PairMatrix(values=np.ones((1, 2))))
     return store
-
-
-@pytest.fixture(scope="module")
-def protocol(probe):
-    return Protocol(probe, Policy.parse("last"))
-
-
-@pytest.fixture(scope="module")
-def run(tiny_run):
-    return open_run(tiny_run)
 
 
 @pytest.fixture
