@@ -46,11 +46,11 @@ def squeue(tmp_path, monkeypatch):
 
 
 def jobs(*states):
-    """Job ids on the scheduler, in these states if any are given; the newest last."""
-    listing = subprocess.run(["squeue", "--noheader", "--array", "--format=%i", "--sort=i",
-                              *([f"--states={','.join(states)}"] if states else [])],
+    """Job ids on the scheduler, in these states if any are given; the newest last. (squeue's own --states counts a
+    job that is still COMPLETING among those that are PENDING.)"""
+    listing = subprocess.run(["squeue", "--noheader", "--array", "--format=%i %T", "--sort=i"],
                              capture_output=True, text=True, check=True).stdout
-    return listing.split()
+    return [job for job, state in map(str.split, listing.splitlines()) if not states or state in states]
 
 
 def once_begun(fan, name, act):
@@ -111,7 +111,8 @@ def test_a_task_that_goes_back_to_the_queue_finishes_and_is_not_counted_as_tried
         while not jobs("PENDING"):
             assert time.monotonic() < end
             time.sleep(0.05)
-        subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)  # not in two minutes
+        # not in two minutes; nor in the second it was stopped in, for slurmd would say "Job credential revoked"
+        subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now+3"], check=True)
 
     assert fan.run(fan.task("sleeps"), meanwhile=once_begun(fan, "sleeps", back), retries=0) == []
     assert len(fan.tries("sleeps")) == 2 and fan.messages[-1] == "1 of 1 done"
