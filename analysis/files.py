@@ -9,6 +9,7 @@ import gc
 import hashlib
 import json
 import os
+import threading
 import time
 import uuid
 import warnings
@@ -21,6 +22,9 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from safetensors.numpy import save_file
+
+_pausing = threading.Lock()
+_paused: list[bool] = []
 
 PROJECT = Path(__file__).parents[1]
 
@@ -164,13 +168,15 @@ def _atomically(path: Path) -> Iterator[Path]:
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """While many small objects without cycles are made, looking for cycles among them takes as long as making them."""
-    was_on = gc.isenabled()
-    gc.disable()
+    with _pausing:
+        _paused.append(gc.isenabled() if not _paused else _paused[0])
+        gc.disable()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        with _pausing:
+            if _paused.pop() and not _paused:  # the last of all threads that are within
+                gc.enable()
 
 
 def checked(value: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.checkpoints import activations
 from analysis.checkpoints.fetching import Fetching
+from analysis.checkpoints.folder import fingerprint
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import AS_GIVEN, Probe
 from analysis.keys import Checkpoint, Policy, RepresentationKey
@@ -74,17 +75,24 @@ class Extraction:
         if given != (self.protocol.probe.name == AS_GIVEN):
             raise ExplorerError(f"{checkpoint.run} cannot be read on the probe {self.protocol.probe.name}: rows that "
                                 f"came with a run have the probe {AS_GIVEN}, and models need a probe of texts.")
-        if given:
+        if given:  # read whole at once
             return activations.read_rows(Path(checkpoint.path.removeprefix(activations.PREFIX)))
         from analysis.checkpoints.loader import Loader  # torch is loaded only when weights are needed
-        from analysis.extraction.forward import extract
+        from analysis.extraction.forward import OUT_OF_MEMORY, extract
         self.loader = self.loader or Loader(self.protocol.dtype)
         with self.fetching.at(checkpoint, report) as folder:
             report(0, 1, "loading weights")
-            loaded = self.loader.load(folder)
-            start = time.perf_counter()
-            found = extract(loaded, self.protocol.probe, self.protocol.policy,
-                            lambda done, total: report(done, total, f"forward pass, text {done} of {total}"))
+            try:
+                loaded = self.loader.load(folder)
+                start = time.perf_counter()
+                found = extract(loaded, self.protocol.probe, self.protocol.policy,
+                                lambda done, total: report(done, total, f"forward pass, text {done} of {total}"))
+            except OUT_OF_MEMORY as error:
+                raise ExplorerError(f"The memory of the card ran out for {checkpoint.run} {checkpoint.revision}; use a "
+                                    "larger card or --dtype bfloat16.") from error
+            if not checkpoint.source and fingerprint(folder) != checkpoint.fingerprint:
+                raise ExplorerError(f"{folder} was written anew since this run was opened, so its rows cannot be told "
+                                    "from those of the old weights; start again when it is finished.")
         how = " into the same network" if self.loader.swapped else ""
         self.timing = f"weights {self.loader.seconds:.2f} s{how}, forward pass {time.perf_counter() - start:.2f} s"
         return found

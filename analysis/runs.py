@@ -31,8 +31,8 @@ def known_runs(store: Store) -> tuple[list[Run], list[str]]:
 
 def signature(store: Store) -> list[tuple[str, str, int]]:
     """What changes when a run comes, goes, or gets another checkpoint."""
-    return [(name, source, Path(source).stat().st_mtime_ns if _exists(source) else 0)
-            for name, source in _sources(store).items()]
+    return [(name, source, sum(path.stat().st_mtime_ns for path in (Path(source), store.root / "runs" / f"{name}.json")
+                               if _exists(str(path)))) for name, source in _sources(store).items()]
 
 
 def find_run(store: Store, name: str, taken: Sequence[str] = ()) -> Run:

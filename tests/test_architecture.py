@@ -15,8 +15,8 @@ HEAVY = {"streamlit", "plotly", "torch", "transformers"}
 HOMES = {
     "streamlit": ("app.py", "pages/", "ui/"),
     "plotly": ("analysis/figures/", "analysis/export.py"),
-    "torch": ("analysis/checkpoints/load.py", "analysis/checkpoints/loader.py", "analysis/extraction/",
-              "analysis/stitching/", "demo/", "benchmarks/"),
+    "torch": ("analysis/checkpoints/load.py", "analysis/checkpoints/loader.py", "analysis/checkpoints/cards.py",
+              "analysis/extraction/", "analysis/stitching/", "demo/", "benchmarks/"),
     "transformers": ("analysis/checkpoints/load.py", "analysis/extraction/", "analysis/stitching/", "demo/",
                      "benchmarks/"),
 }

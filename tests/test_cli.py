@@ -186,7 +186,8 @@ def test_a_second_sweep_needs_no_weights_and_writes_no_result(cli, swept, probe_
 def test_a_run_is_measured_on_its_own_probe_or_else_the_default(cli, shown, tiny_run, tiny_gpt2, probe_file, tmp_path):
     own = copied(tiny_run / "step0", tmp_path / "own")
     (own / "run.json").write_text(json.dumps({"probe": str(probe_file)}))
-    assert cli("sweep", own, tiny_gpt2, "--measure", RANK, "--measure", "rankme_covariance")[0] == 0
+    code, _, err = cli("sweep", own, tiny_gpt2, "--measure", RANK, "--measure", "rankme_covariance")
+    assert code == 0, err
     for name, probe in (("own", probe_file), ("gpt2", "sotu-held-out")):
         assert {r["protocol"]["probe"] for r in shown(name)} == {load_probe(probe).identity}
         assert {r["measure"] for r in shown(name)} == {RANK, "rankme_covariance"}

@@ -117,7 +117,9 @@ def _progress(one: job.Job) -> None:
 
 
 def _cancel(one: job.Job, where: str) -> None:
-    if st.button("Cancel", key=f"cancel {where} {one.id}", icon=":material/stop_circle:"):
+    if one.elsewhere:
+        st.caption(f"It runs on {plain(one.elsewhere)}, and can be cancelled there.")
+    elif st.button("Cancel", key=f"cancel {where} {one.id}", icon=":material/stop_circle:"):
         job.cancel(one)
         st.rerun(scope="app")
 

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from analysis.checkpoints import preflight
+from analysis.checkpoints import cards, preflight
 from analysis.checkpoints.config import clean, modality, read_config, read_json
 from analysis.errors import ExplorerError
 
@@ -48,7 +47,7 @@ class Loaded:
 
 
 def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str | None = None) -> Loaded:
-    """The model in a folder, as the class its config names, checked tensor by tensor, on a device (see `place`).
+    """The model in a folder, as the class its config names, checked tensor by tensor, on a device (see `cards.place`).
 
     Raises ExplorerError naming the tensor or setting that is wrong.
     """
@@ -59,7 +58,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str | N
             config = _config(folder, settings)
             architecture = _architecture(config)
             _check_size(folder, architecture, config, weights)
-            where = _placed(weights, dtype, device)
+            where = cards.placed(weights, dtype, device)
             try:
                 model, report = architecture.from_pretrained(
                     staged, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
@@ -77,26 +76,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str | N
     inner = model.base_model
     is_pair = all(isinstance(getattr(inner, part, None), torch.nn.Module) for part in ("encoder", "decoder"))
     return Loaded(model, model.get_encoder() if is_pair else inner, processor, reads, config.num_hidden_layers,
-                  _context(folder, config))
-
-
-def place(needed: int, free: list[int], device: str | None) -> str | None:
-    """Where a network that needs so many bytes goes: the device asked for, else the card with the most memory free, or
-    `auto` (several cards together, by accelerate) where none has enough; None is the processor."""
-    if device or not free:
-        return None if device == "cpu" else device
-    best = max(range(len(free)), key=free.__getitem__)
-    return f"cuda:{best}" if needed <= free[best] or len(free) == 1 else "auto"
-
-
-def _placed(weights: Path, dtype: torch.dtype, device: str | None) -> str | None:
-    free = [torch.cuda.mem_get_info(card)[0] for card in range(torch.cuda.device_count())]
-    needed = sum(tensor.count for tensor in preflight.headers(weights)) * dtype.itemsize
-    where = place(needed + preflight.WORKING_BYTES, free, device)
-    if where == "auto" and not find_spec("accelerate"):
-        raise ExplorerError(f"The network needs {needed / 1e9:.1f} GB and no single card has that much free. To spread "
-                            "it over several: pip install accelerate==1.15.0")
-    return where
+                  _context(folder, config, inner))
 
 
 @contextmanager
@@ -272,13 +252,16 @@ def _processor(folder: Path, staged: Path, reads: str) -> Any:
                             "processor.save_pretrained(folder).") from error
 
 
-def _context(folder: Path, config: Any) -> int:
-    """Longest input in tokens: the model's own limit, at most 512."""
+def _context(folder: Path, config: Any, network: torch.nn.Module) -> int:
+    """Longest input in tokens: the model's own limit, at most 512. RoBERTa and its kin number positions from behind the
+    padding, and take that many fewer."""
     limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or LONGEST_CONTEXT
     if type(limit) is not int or limit < 1:
         raise ExplorerError(f"{folder}/config.json gives {str(limit)[:40]!r} as the longest input; a whole number of "
                             "tokens is needed.")
-    return min(limit, LONGEST_CONTEXT)
+    behind = [table.padding_idx + 1 for name, table in network.named_modules()
+              if name.endswith("position_embeddings") and getattr(table, "padding_idx", None) is not None]
+    return max(1, min(limit - max(behind, default=0), LONGEST_CONTEXT))
 
 
 def _unloadable(folder: Path, architecture: Any, error: Exception) -> ExplorerError:

@@ -21,6 +21,7 @@ BATCH_TOKENS = 8192
 LOSS_TOKENS, LEAST_LOSS_TOKENS, LOSS_SHARE = 32_768, 1_024, 0.02
 LOGITS_AT_ONCE = 1_000_000
 FEW_TOKENS = 16
+OUT_OF_MEMORY = torch.OutOfMemoryError  # of a card; for callers that load no torch of their own
 MIN_ROWS = 4
 CAUSAL_HEADS = ("CausalLM", "LMHeadModel")
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from typing import Any
 from analysis.files import PROJECT
 
 STARTING_S = 60.0
+SILENT_S = 900.0  # a worker on another machine that says nothing for so long has ended
 
 _workers: dict[int, subprocess.Popen] = {}  # children of this process, so that they can be reaped
 
@@ -36,6 +38,7 @@ class Job:
     began: float | None  # when its turn came
     pace: tuple[float, float] | None  # since when it does what it does now, and how much was done then
     ended: float | None
+    elsewhere: str = ""  # the machine that runs it, where that is another which shares this folder
 
     @property
     def active(self) -> bool:
@@ -72,7 +75,7 @@ def start(jobs: Path, argv: list[str], title: str) -> Job:
             [sys.executable, "-m", "analysis", *argv, "--status", str(folder / "status.json")], cwd=PROJECT,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             env=os.environ | {"OMP_NUM_THREADS": threads, "EXPLORER_NICE": "19"})
-    write_json(folder / "pid.json", {"pid": worker.pid, "born": _born(worker.pid)})
+    write_json(folder / "pid.json", {"pid": worker.pid, "born": _born(worker.pid), "host": socket.gethostname()})
     _workers[worker.pid] = worker
     return read(folder)
 
@@ -89,7 +92,8 @@ def read(folder: Path) -> Job:
                started=spec.get("started", 0.0), state=state, done=status.get("done", 0.0),
                total=status.get("total", 0.0), message=status.get("message", "starting"),
                began=status.get("began"), pace=tuple(status["pace"]) if status.get("pace") else None,
-               ended=None if state in ("queued", "running") else _last_sign(folder) or spec.get("started", 0.0))
+               ended=None if state in ("queued", "running") else _last_sign(folder) or spec.get("started", 0.0),
+               elsewhere=_elsewhere(_read_json(folder / "pid.json")))
 
 
 def listed(jobs: Path) -> list[Job]:
@@ -98,10 +102,11 @@ def listed(jobs: Path) -> list[Job]:
 
 
 def cancel(job: Job, patience_s: float = 1.0) -> None:
-    """Stop the worker and all it started: politely, then for certain. What it finished stays in the store."""
+    """Stop the worker and all it started: politely, then for certain. What it finished stays in the store. A job of
+    another machine goes on: its processes cannot be reached from here."""
     job = read(job.folder)  # it may have ended since the caller looked
     pid = _read_json(job.folder / "pid.json").get("pid")
-    if job.active and pid:
+    if job.active and pid and not job.elsewhere:
         for send in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(pid, send)
@@ -156,6 +161,8 @@ def _alive(folder: Path, started: float) -> bool:
     known = _read_json(folder / "pid.json")
     if "pid" not in known:  # between the folder and its pid file
         return time.time() - started < STARTING_S
+    if _elsewhere(known):  # its processes cannot be seen from here
+        return time.time() - (_last_sign(folder) or started) < SILENT_S
     if known["pid"] in _workers and _workers[known["pid"]].poll() is not None:
         return False
     if Path("/proc/self/stat").exists():
@@ -167,6 +174,11 @@ def _alive(folder: Path, started: float) -> bool:
     except PermissionError:  # another user's process has the number now
         return False
     return True
+
+
+def _elsewhere(known: dict[str, Any]) -> str:
+    host = known.get("host", "")
+    return "" if host == socket.gethostname() else host
 
 
 def _born(pid: int) -> str | None:

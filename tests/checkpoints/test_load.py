@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import RobertaConfig, RobertaModel
 
 from analysis.checkpoints.load import load
 from analysis.errors import ExplorerError
@@ -64,6 +65,19 @@ def test_padding_is_on_the_right_however_the_tokenizer_was_saved(tmp_path, kind,
     assert json.loads((folder / "tokenizer_config.json").read_text()).get("padding_side", "right") == side
     loaded = load(folder)
     assert (loaded.processor.padding_side, loaded.processor.truncation_side) == ("right", "right")
+
+
+def test_the_longest_text_of_a_network_that_counts_positions_from_behind_the_padding_fits(tmp_path):
+    config = RobertaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                           intermediate_size=32, max_position_embeddings=20, pad_token_id=1)
+    RobertaModel(config).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.context == 18
+    tokens = torch.full((1, loaded.context), 9)
+    assert loaded.base(tokens).last_hidden_state.shape == (1, 18, 16)
+    with pytest.raises((IndexError, RuntimeError)):
+        loaded.base(torch.full((1, 19), 9))
 
 
 def test_half_precision_weights_are_computed_in_single_precision(folder):

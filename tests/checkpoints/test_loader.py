@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from analysis.checkpoints import loader as loaders
-from analysis.checkpoints.load import load, place
+from analysis.checkpoints.cards import place
+from analysis.checkpoints.load import load
 from analysis.checkpoints.loader import Loader
 from analysis.errors import ExplorerError
 from tests.checkpoints.models import BUILD, save
@@ -162,6 +163,13 @@ def test_a_folder_that_is_gone_is_a_sentence_and_the_next_one_loads(steps):
 @pytest.mark.parametrize(("needed", "free", "device", "where"), [
     (8, [], None, None), (8, [], "cpu", None), (8, [99], "cpu", None), (8, [10], None, "cuda:0"),
     (8, [5, 10], None, "cuda:1"), (8, [10, 10], "cuda:1", "cuda:1"), (8, [5, 5], None, "auto"),
-    (8, [5], None, "cuda:0")])
+    (8, [5], None, "auto")])
 def test_a_network_goes_to_the_card_with_room_or_over_several(needed, free, device, where):
     assert place(needed, free, device) == where
+
+
+def test_a_network_too_large_for_the_one_card_is_refused_with_what_is_free(steps, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda card: (1_000_000, 2_000_000))
+    with pytest.raises(ExplorerError, match=r"0\.0 GB are free on the card that has most\. Give --dtype b"):
+        load(steps[0])

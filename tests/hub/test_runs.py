@@ -13,7 +13,7 @@ from analysis.checkpoints import fetching
 from analysis.checkpoints import hub as hubs
 from analysis.errors import ExplorerError
 from analysis.keys import Policy
-from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
+from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember, signature
 from analysis.store import Store
 from tests.hub.server import commit
 
@@ -46,6 +46,14 @@ def test_a_remembered_run_opens_again_without_a_request(hub, store):
     hub.requests.clear()
     assert run in known_runs(store)[0] and find_run(store, "tiny") == run == find_run(store, "hub:lab/tiny")
     assert hub.requests == []
+
+
+def test_a_run_that_gets_other_revisions_has_another_signature(hub, store):
+    remember(store, open_on_hub(store, "lab/tiny", "log-4"))
+    before = signature(store)
+    assert signature(store) == before
+    remember(store, open_on_hub(store, "lab/tiny", "all"))
+    assert signature(store) != before
 
 
 def test_equal_weights_at_two_steps_are_flagged_before_any_download(hub, store):

@@ -264,6 +264,19 @@ def test_a_recycled_pid_of_another_users_program_does_not_count_as_alive(folder,
         assert jobs.read(path).state == "interrupted"
 
 
+def test_a_job_of_another_machine_is_judged_by_its_last_sign_and_not_killed_from_here(folder, program):
+    """Its process number belongs to another process here, or to none."""
+    stranger = program("sleep", "600")
+    path = made(folder, status=RUNNING)
+    jobs.write_json(path / "pid.json", {"pid": stranger.pid, "born": jobs._born(stranger.pid), "host": "node17"})
+    job = jobs.read(path)
+    assert job.active and job.elsewhere == "node17"
+    jobs.cancel(job)
+    assert stranger.poll() is None and jobs.read(path).active
+    os.utime(path / "status.json", (time.time() - 2 * jobs.SILENT_S,) * 2)
+    assert jobs.read(path).state == "interrupted"
+
+
 def test_cancelling_a_job_that_has_ended_in_the_meantime_leaves_its_end(worker_of):
     job = worker_of(f"print('up', flush=True); {SLEEP}")
     os.kill(pid_of(job), signal.SIGKILL)
