@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from analysis import commands
@@ -36,9 +36,18 @@ def open_store() -> Store:
     return Store(cache_root(), base=PROJECT / "demo" / "results")
 
 
+def _give_way() -> None:
+    """Compute only while nothing else on this machine wants to: a browser session must not wait for a sweep."""
+    os.nice(19)
+    if hasattr(os, "SCHED_IDLE"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    os.nice(int(os.environ.get("EXPLORER_NICE", "0")))
+    if os.environ.get("EXPLORER_BACKGROUND"):
+        _give_way()
     signal.signal(signal.SIGTERM, _interrupt)
     if arguments.status:
         limit_this_process()

@@ -25,7 +25,7 @@ def isolated(tmp_path, monkeypatch):
     """No test sees the project's cache, the network or the operator's settings."""
     monkeypatch.setenv("EXPLORER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for name in ("EXPLORER_ROOTS", "EXPLORER_NICE", "EXPLORER_PROGRESS"):
+    for name in ("EXPLORER_ROOTS", "EXPLORER_BACKGROUND", "EXPLORER_PROGRESS"):
         monkeypatch.delenv(name, raising=False)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)

@@ -74,7 +74,7 @@ def start(jobs: Path, argv: list[str], title: str) -> Job:
         worker = subprocess.Popen(
             [sys.executable, "-m", "analysis", *argv, "--status", str(folder / "status.json")], cwd=PROJECT,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": threads, "EXPLORER_NICE": "19"})
+            env=os.environ | {"OMP_NUM_THREADS": threads, "EXPLORER_BACKGROUND": "1"})
     write_json(folder / "pid.json", {"pid": worker.pid, "born": _born(worker.pid), "host": socket.gethostname()})
     _workers[worker.pid] = worker
     return read(folder)

@@ -155,6 +155,7 @@ def test_a_long_sweep_shows_its_progress_and_can_be_cancelled_and_started_again(
     job = jobs.start(folder, long_sweep, "Long")
     job = until(job.folder, lambda job: job.done >= 3)
     assert job.active and job.total == 60 and job.message.startswith("long step") and job.remaining_s > 0
+    assert os.sched_getscheduler(pid_of(job)) == os.SCHED_IDLE, "it takes only what nothing else wants"
     assert jobs.start(folder, long_sweep, "Long again").id == job.id
     jobs.cancel(job)
     after = jobs.read(job.folder)
