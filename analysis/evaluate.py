@@ -12,30 +12,54 @@ from analysis.measure import Measure
 from analysis.moments import Moments
 from analysis.results import Curve, PairMatrix, Scalar
 from analysis.store import Representation, Stored
+from analysis.textrows import TextRows
 
 SUBTRACT_ABOVE = 0.1  # share of the variance that must remain
 
 
 def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
     """Values and intervals of several measures of one site, sharing every eigendecomposition."""
-    rows = representation.rows[site]
-    moments = Moments.of(rows)
-    values = {key: _value(key, rows, moments) for key in keys}
+    rows = TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids)
+    moments = Moments.of(rows.x)
+    plain = {key: _plain(key) for key in keys}
+    values = {key: _value(key, rows, moments) for key in dict.fromkeys([*keys, *plain.values()])}
     groups = document_groups(representation.document_ids)
-    replicates = _replicates([key for key, value in values.items() if _has_interval(key, value)], rows, moments, groups)
+    resampled = dict.fromkeys(plain[key] for key in keys if all(_has_interval(one, values[one])
+                                                                for one in (key, plain[key])))
+    replicates = _replicates(list(resampled), rows, moments, groups)
     results = []
-    for key, value in values.items():
-        if isinstance(value, Scalar) and replicates.get(key):
-            low, high = jackknife_interval(value.value, replicates[key].__getitem__, np.bincount(groups))
-            value = replace(value, low=low, high=high)
-        results.append(Stored(key=key, result=value, n=len(rows), d=rows.shape[1]))
+    for key in keys:
+        value, plugged_in, known = values[key], values[plain[key]], replicates.get(plain[key])
+        if isinstance(value, Scalar) and isinstance(plugged_in, Scalar) and value.defined and known:
+            low, high = jackknife_interval(plugged_in.value, known.__getitem__, np.bincount(groups))
+            value = _with_interval(value, plugged_in, low, high, registry.get(key.measure))
+        results.append(Stored(key=key, result=value, n=len(rows), d=rows.x.shape[1]))
     return results
 
 
-def _value(key: ResultKey, rows: np.ndarray, moments: Moments) -> Scalar | Curve:
+def _plain(key: ResultKey) -> ResultKey:
+    """The result whose replicates give the interval: that of the plug-in measure for a corrected one, else its own."""
     measure = registry.get(key.measure)
+    if not measure.spread_of:
+        return key
+    of = registry.get(measure.spread_of)
+    given = {name: value for name, value in key.params if name in {param.name for param in of.params}}
+    return replace(key, measure=of.name, version=of.version, params=tuple(sorted(of.settings(given).items())))
+
+
+def _with_interval(value: Scalar, plain: Scalar, low: float, high: float, measure: Measure) -> Scalar:
+    """The interval of the plug-in value moved to the corrected one: as wide, or as wide a share of it."""
+    if measure.spread_of and measure.relative_spread:
+        return replace(value, low=value.value * low / plain.value, high=value.value * high / plain.value)
+    shift = value.value - plain.value
+    return replace(value, low=low + shift, high=high + shift)
+
+
+def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar | Curve:
+    measure = registry.get(key.measure)
+    given: Moments | TextRows | np.ndarray = {"moments": moments, "texts": rows, "rows": rows.x}[measure.takes]
     try:
-        return measure(moments if measure.takes == "moments" else rows, **dict(key.params))
+        return measure(given, **dict(key.params))
     except ValueError as error:
         return Scalar.undefined(str(error))
 
@@ -44,7 +68,7 @@ def _has_interval(key: ResultKey, value: Scalar | Curve) -> bool:
     return isinstance(value, Scalar) and value.defined and registry.get(key.measure).uncertainty != "none yet"
 
 
-def _replicates(keys: Sequence[ResultKey], rows: np.ndarray, moments: Moments,
+def _replicates(keys: Sequence[ResultKey], rows: TextRows, moments: Moments,
                 groups: np.ndarray) -> dict[ResultKey, list[float]]:
     """Each measure without each group of documents; a measure that is undefined without one of them is left out.
 
@@ -53,10 +77,10 @@ def _replicates(keys: Sequence[ResultKey], rows: np.ndarray, moments: Moments,
     found: dict[ResultKey, list[float]] = {key: [] for key in keys}
     count = int(groups.max()) + 1
     for group in range(count if keys and count >= MIN_GROUPS else 0):
-        kept = groups != group
-        left_out = _left_out(moments, rows, kept)
+        kept = rows.kept(groups != group)
+        left_out = _left_out(moments, rows.x[groups == group], kept.x)
         for key in list(found):
-            value = _value(key, rows[kept], left_out)
+            value = _value(key, kept, left_out)
             if isinstance(value, Scalar) and value.defined:
                 found[key].append(value.value)
             else:
@@ -64,10 +88,10 @@ def _replicates(keys: Sequence[ResultKey], rows: np.ndarray, moments: Moments,
     return found
 
 
-def _left_out(moments: Moments, rows: np.ndarray, kept: np.ndarray) -> Moments:
+def _left_out(moments: Moments, dropped: np.ndarray, kept: np.ndarray) -> Moments:
     """Moments of the kept rows: by subtraction, or afresh where little variance is left and rounding would fill it."""
-    rest = moments - Moments.of(rows[~kept])
-    return rest if np.trace(rest.scatter) > SUBTRACT_ABOVE * np.trace(moments.scatter) else Moments.of(rows[kept])
+    rest = moments - Moments.of(dropped)
+    return rest if np.trace(rest.scatter) > SUBTRACT_ABOVE * np.trace(moments.scatter) else Moments.of(kept)
 
 
 def pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,

@@ -1,7 +1,7 @@
 """The one abstraction: a measure is a plain function and a record of what is true of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from analysis.errors import Undefined
 from analysis.moments import Moments
 from analysis.results import Curve, Scalar
+from analysis.textrows import TextRows
 
 
 class Transform(Enum):
@@ -44,15 +45,17 @@ class Param:
 class Measure:
     """A named function of one or two representations with its declared properties.
 
-    `takes` says what `fn` is given: the n x d rows, or their Moments, which every spectral measure shares so that one
-    eigendecomposition serves all. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with
-    the reason, where it has no value.
+    `takes` says what `fn` is given: the n x d rows; their Moments, which every spectral measure shares so that one
+    eigendecomposition serves all; or TextRows, where it matters which rows are of one text or document. A corrected
+    measure names in `spread_of` the plug-in measure whose jackknife spread is its own to first order, as a share of
+    the value where `relative_spread`. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined,
+    with the reason, where it has no value.
     """
 
     name: str
     fn: Callable[..., Any]
     arity: Literal[1, 2]
-    takes: Literal["rows", "moments"]
+    takes: Literal["rows", "moments", "texts"]
     returns: Literal["scalar", "spectrum"]
     label: str
     symbol: str
@@ -69,6 +72,8 @@ class Measure:
     null: str
     log_scale: bool = False
     symmetric: bool = False
+    spread_of: str = ""
+    relative_spread: bool = False
     params: tuple[Param, ...] = ()
     chance: Callable[..., float] | None = field(default=None)
 
@@ -94,8 +99,9 @@ class Measure:
                                  f"{known[name].high}")
         return {name: (given or {}).get(name, param.default) for name, param in known.items()}
 
-    def __call__(self, *representations: "Float[np.ndarray, 'n d'] | Moments", **params: int) -> Scalar | Curve:
-        """The measure of one or two n x d arrays (or, for spectral measures, of their Moments)."""
+    def __call__(self, *representations: "Float[np.ndarray, 'n d'] | Moments | TextRows",
+                 **params: int) -> Scalar | Curve:
+        """The measure of one or two n x d arrays (spectral measures: or of their Moments; others: of TextRows)."""
         settings = self.settings(params)
         inputs = [self._prepare(representation) for representation in representations]
         if len(inputs) != self.arity:
@@ -116,16 +122,22 @@ class Measure:
 
     def _prepare(self, representation: Any) -> Any:
         summarised = isinstance(representation, Moments)
-        if summarised and self.takes == "rows":
+        if summarised and self.takes != "moments":
             raise ValueError(f"{self.name} needs the rows themselves, got their moments")
-        if not summarised and representation.ndim != 2:
-            raise ValueError(f"{self.name} needs an n x d array, got shape {representation.shape}")
+        if self.takes == "texts" and not isinstance(representation, TextRows):
+            raise ValueError(f"{self.name} needs n x d rows with their texts and documents (TextRows), got "
+                             f"{type(representation).__name__}")
+        values = representation.scatter if summarised else getattr(representation, "x", representation)
+        if values.ndim != 2:
+            raise ValueError(f"{self.name} needs an n x d array, got shape {values.shape}")
         rows = representation.n if summarised else len(representation)
         if rows < self.min_samples:
             raise ValueError(f"{self.name} needs at least {self.min_samples} rows, got {rows}; use a larger probe or "
                              "a token policy with more rows")
-        if not np.isfinite(representation.scatter if summarised else representation).all():
+        if not np.isfinite(values).all():
             raise ValueError(f"{self.name}: the rows hold NaN or infinite values, so it has no value")
+        if self.takes == "texts":
+            return replace(representation, x=np.asarray(values, dtype=np.float64))
         if self.takes == "rows":
-            return np.asarray(representation, dtype=np.float64)
+            return np.asarray(values, dtype=np.float64)
         return representation if summarised else Moments.of(representation)

@@ -11,6 +11,7 @@ from analysis.measure import Measure, Transform
 from analysis.moments import Moments
 from analysis.registry import all_measures
 from analysis.results import Curve, Scalar
+from analysis.textrows import TextRows
 from tests.synthetic import generic, generic_pair, orthogonal, rotated, with_covariance_eigenvalues
 
 MEASURES = list(all_measures().values())
@@ -26,9 +27,36 @@ each_transform = pytest.mark.parametrize("transform", list(Transform), ids=lambd
 
 
 def inputs_of(measure: Measure, n: int = 150, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Generic rows, wide enough for every default window of ranks."""
+    """Generic rows, wide enough for every default window of ranks; five rows a text, two texts a document."""
     rng = np.random.default_rng(seed)
-    return (generic(n, 60, rng),) if measure.arity == 1 else generic_pair(n, 60, 50, rng)
+    return (as_taken(measure, generic(n, 60, rng)),) if measure.arity == 1 else generic_pair(n, 60, 50, rng)
+
+
+def as_taken(measure: Measure, x: np.ndarray) -> np.ndarray | TextRows:
+    if measure.takes != "texts":
+        return x
+    number = np.arange(len(x))
+    return TextRows(x, number // 5, number // 10, number % 5)
+
+
+def taken(rows: np.ndarray | TextRows, which: np.ndarray | slice) -> np.ndarray | TextRows:
+    """Some of the rows, or all in another order, with what belongs to them."""
+    if not isinstance(rows, TextRows):
+        return rows[which]
+    return TextRows(rows.x[which], rows.texts[which], rows.documents[which], rows.positions[which])
+
+
+def permuted(rows: np.ndarray | TextRows) -> np.ndarray:
+    """Another order of the rows; those of one text stay together, in the order of their positions."""
+    rng = np.random.default_rng(1)
+    if not isinstance(rows, TextRows):
+        return rng.permutation(len(rows))
+    return np.argsort(rng.permutation(rows.texts.max() + 1)[rows.texts], kind="stable")
+
+
+def changed_rows(rows: np.ndarray | TextRows, change) -> np.ndarray | TextRows:
+    """The rows after a change of the array, beside the same texts."""
+    return dataclasses.replace(rows, x=change(rows.x)) if isinstance(rows, TextRows) else change(rows)
 
 
 def numbers(result: Scalar | Curve) -> np.ndarray:
@@ -65,12 +93,11 @@ def changes(measure: Measure, transform: Transform) -> list[float]:
     """Relative change of the value: one side at a time, except that rows are permuted on both sides alike."""
     before = inputs_of(measure)
     if transform is Transform.ROW_PERMUTATION:
-        order = np.random.default_rng(1).permutation(len(before[0]))
-        return [relative_change(measure, before, tuple(x[order] for x in before))]
+        return [relative_change(measure, before, tuple(taken(x, permuted(x)) for x in before))]
     found = []
     for side in range(measure.arity):
         after = list(before)
-        after[side] = transformed(before[side], transform, np.random.default_rng(1))
+        after[side] = changed_rows(before[side], lambda x: transformed(x, transform, np.random.default_rng(1)))
         found.append(relative_change(measure, before, tuple(after)))
     return found
 
@@ -172,7 +199,7 @@ def hard_inputs(measure: Measure) -> dict[str, tuple[np.ndarray, ...]]:
               "repeated rows": tall[rng.integers(0, 9, 120)],
               "few rows": generic(measure.min_samples, 60, rng), "offset": tall + 1e4}
     if measure.arity == 1:
-        return {name: (x,) for name, x in single.items()}
+        return {name: (as_taken(measure, x),) for name, x in single.items()}
     return {f"{name}, {relation}": (x, y) for name, x in single.items() for relation, y in {
         "itself": x, "reversed sign": -x, "rotated": rotated(x, rng, scale=1e3, shift=2.0),
         "unrelated": generic(len(x), 40, rng)}.items()}
@@ -201,24 +228,25 @@ def test_the_same_input_gives_the_same_bits(measure):
 @each_measure
 def test_float32_rows_give_nearly_the_float64_value(measure):
     inputs = inputs_of(measure)
-    single = tuple(x.astype(np.float32) for x in inputs)
+    single = tuple(changed_rows(x, np.float32) for x in inputs)
     assert relative_change(measure, inputs, single) < 1e-5
 
 
 @each_measure
 def test_float32_rows_are_accumulated_in_float64(measure):
-    single = tuple(x.astype(np.float32) for x in inputs_of(measure))
-    assert relative_change(measure, single, tuple(x.astype(np.float64) for x in single)) < 1e-13
+    single = tuple(changed_rows(x, np.float32) for x in inputs_of(measure))
+    assert relative_change(measure, single, tuple(changed_rows(x, np.float64) for x in single)) < 1e-13
 
 
 @each_measure
 def test_inputs_are_not_changed(measure):
     inputs = inputs_of(measure)
-    before = [x.copy() for x in inputs]
-    for x in inputs:
+    arrays = [array for x in inputs for array in (vars(x).values() if isinstance(x, TextRows) else [x])]
+    before = [x.copy() for x in arrays]
+    for x in arrays:
         x.flags.writeable = False
     measure(*inputs)
-    for x, kept in zip(inputs, before, strict=True):
+    for x, kept in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(x, kept)
 
 
@@ -226,19 +254,19 @@ def test_inputs_are_not_changed(measure):
 def test_too_few_rows_are_refused_by_name(measure):
     rows = measure.min_samples - 1
     with pytest.raises(ValueError, match=f"{measure.name} needs at least {measure.min_samples} rows, got {rows}"):
-        measure(*(x[:rows] for x in inputs_of(measure)))
+        measure(*(taken(x, slice(rows)) for x in inputs_of(measure)))
 
 
 @each_measure
 def test_the_smallest_allowed_number_of_rows_gives_a_value_or_a_reason(measure):
-    result = measure(*(x[:measure.min_samples] for x in inputs_of(measure)))
+    result = measure(*(taken(x, slice(measure.min_samples)) for x in inputs_of(measure)))
     assert result.reason or np.isfinite(numbers(result)).all()
 
 
 @each_measure
 def test_an_array_that_is_not_rows_by_columns_is_refused_by_name(measure):
     with pytest.raises(ValueError, match=f"{measure.name}.*n x d"):
-        measure(*(x[:, 0] for x in inputs_of(measure)))
+        measure(*(changed_rows(x, lambda x: x[:, 0]) for x in inputs_of(measure)))
 
 
 @each_measure
@@ -252,7 +280,7 @@ def test_a_wrong_number_of_representations_is_refused_by_name(measure):
 @each_measure
 def test_a_row_that_is_not_finite_never_passes_as_a_value(measure, bad):
     inputs = inputs_of(measure)
-    inputs[0][3, 3] = bad
+    getattr(inputs[0], "x", inputs[0])[3, 3] = bad
     with np.errstate(all="ignore"):
         try:
             result = measure(*inputs)
@@ -287,7 +315,7 @@ def test_spectral_measures_take_moments_as_well_as_rows(measure):
     np.testing.assert_array_equal(numbers(measure(Moments.of(x))), numbers(measure(x)))
 
 
-@pytest.mark.parametrize("measure", [m for m in MEASURES if m.takes == "rows"], ids=lambda measure: measure.name)
+@pytest.mark.parametrize("measure", [m for m in MEASURES if m.takes != "moments"], ids=lambda measure: measure.name)
 def test_measures_of_rows_refuse_moments_by_name(measure):
     with pytest.raises(ValueError, match=f"{measure.name} needs the rows"):
         measure(*(Moments.of(x) for x in inputs_of(measure)))
@@ -309,7 +337,8 @@ def test_nothing_a_page_shows_is_empty(measure, said):
 @each_measure
 def test_the_record_is_sane(measure):
     assert measure.arity in (1, 2)
-    assert measure.takes in ("rows", "moments")
+    assert measure.takes in ("rows", "moments", "texts")
+    assert not measure.spread_of or all_measures()[measure.spread_of].takes == "moments"
     assert measure.returns in ("scalar", "spectrum")
     assert measure.bounds[0] < measure.bounds[1]
     assert measure.min_samples >= 2
