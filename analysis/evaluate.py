@@ -57,9 +57,10 @@ def _with_interval(value: Scalar, plain: Scalar, low: float, high: float, measur
 
 def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar | Curve:
     measure = registry.get(key.measure)
-    given: Moments | TextRows | np.ndarray = {"moments": moments, "texts": rows, "rows": rows.x}[measure.takes]
     try:
-        return measure(given, **dict(key.params))
+        if measure.takes == "rows":
+            return measure(rows.x, **dict(key.params))
+        return measure(moments if measure.takes == "moments" else rows, **dict(key.params))
     except ValueError as error:
         return Scalar.undefined(str(error))
 

@@ -115,7 +115,7 @@ class Measure:
             return self._undefined(str(reason))
         if self.returns == "spectrum":
             return Curve(values=value)
-        return Scalar(value=float(value), chance=self.chance(*inputs) if self.chance else None)
+        return Scalar(value=float(value), chance=self.chance(*inputs, **settings) if self.chance else None)
 
     def _undefined(self, reason: str) -> Scalar | Curve:
         return Curve(values=np.empty(0), reason=reason) if self.returns == "spectrum" else Scalar.undefined(reason)
