@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis import registry
+from analysis.batches import Stored
 from analysis.checkpoints import activations
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
@@ -20,7 +21,7 @@ from analysis.measure import Measure
 from analysis.measures.spectrum_decay import decay_line
 from analysis.representations import Extraction, Protocol, Report, silent
 from analysis.results import Curve, FittedSpectrum, PairMatrix, Panel, Scalar
-from analysis.store import Representation, Store, Stored
+from analysis.store import Representation, Store
 
 Settings = dict[str, dict[str, int]]
 MOST_NAMED = 3

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from analysis import registry
+from analysis.batches import Stored
 from analysis.inference.jackknife import MIN_GROUPS, document_groups, jackknife_interval
 from analysis.keys import ResultKey
 from analysis.measure import Measure
 from analysis.moments import Moments
 from analysis.results import Curve, PairMatrix, Scalar
-from analysis.store import Representation, Stored
+from analysis.store import Representation
 from analysis.textrows import TextRows
 
 SUBTRACT_ABOVE = 0.1  # share of the variance that must remain
@@ -32,7 +33,8 @@ def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey
         value, plugged_in, known = values[key], values[plain[key]], replicates.get(plain[key])
         if isinstance(value, Scalar) and isinstance(plugged_in, Scalar) and value.defined and known:
             low, high = jackknife_interval(plugged_in.value, known.__getitem__, np.bincount(groups))
-            value = _with_interval(value, plugged_in, low, high, registry.get(key.measure))
+            plugged_in = replace(plugged_in, low=low, high=high, replicates=np.array(known))
+            value = _moved(plugged_in, value, registry.get(key.measure)) if key != plain[key] else plugged_in
         results.append(Stored(key=key, result=value, n=len(rows), d=rows.x.shape[1]))
     return results
 
@@ -47,12 +49,13 @@ def _plain(key: ResultKey) -> ResultKey:
     return replace(key, measure=of.name, version=of.version, params=tuple(sorted(of.settings(given).items())))
 
 
-def _with_interval(value: Scalar, plain: Scalar, low: float, high: float, measure: Measure) -> Scalar:
+def _moved(plain: Scalar, value: Scalar, measure: Measure) -> Scalar:
     """The interval of the plug-in value moved to the corrected one: as wide, or as wide a share of it."""
-    if measure.spread_of and measure.relative_spread:
-        return replace(value, low=value.value * low / plain.value, high=value.value * high / plain.value)
-    shift = value.value - plain.value
-    return replace(value, low=low + shift, high=high + shift)
+    if plain.low is None or plain.high is None or plain.replicates is None:
+        return value
+    shift, scale = (0.0, value.value / plain.value) if measure.relative_spread else (value.value - plain.value, 1.0)
+    return replace(value, low=scale * plain.low + shift, high=scale * plain.high + shift,
+                   replicates=scale * plain.replicates + shift)
 
 
 def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar | Curve:

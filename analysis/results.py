@@ -11,7 +11,8 @@ class Scalar:
 
     `low` and `high` bound the 95 % interval named by the measure's `uncertainty`: how far the estimate at this n moves
     with other documents. The estimator's bias at this n is not in it. `chance` is the value expected
-    when there is nothing to find, where the measure has one.
+    when there is nothing to find, where the measure has one. `replicates` are the values without each group of
+    documents, the same groups at every checkpoint, so that differences between checkpoints are paired.
     """
 
     value: float
@@ -19,6 +20,7 @@ class Scalar:
     high: float | None = None
     chance: float | None = None
     reason: str = ""
+    replicates: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def defined(self) -> bool:

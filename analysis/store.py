@@ -26,22 +26,14 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
+from analysis import batches
+from analysis.batches import Stored
 from analysis.files import CheckedFiles, beside, checked, sha256_of, write, write_large
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
-from analysis.results import Curve, PairMatrix, Scalar
+from analysis.results import PairMatrix
 
 ROWS = "rows.safetensors"
 MOST_KEPT = 2_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
-    """A result with the size of the representation it was computed on and how it was made."""
-
-    key: ResultKey
-    result: Scalar | Curve
-    n: int
-    d: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,8 +144,7 @@ class Store(CheckedFiles):
     def put_results(self, results: list[Stored]) -> None:
         """Write one batch: results of one representation that were computed together."""
         (representation,) = {stored.key.representation for stored in results}
-        records = [_record(stored) for stored in results]
-        curves = {stored.key.digest: stored.result.values for stored in results if isinstance(stored.result, Curve)}
+        records, curves = batches.packed(results)
         folder = self.root / "results" / representation.fingerprint / representation.digest
         name = digest(sorted(stored.key.digest for stored in results))[:32]
         sha = self.put_tensors(folder / f"{name}.json", curves) if curves else None
@@ -195,7 +186,7 @@ class Store(CheckedFiles):
                 return {}
             curves = read
         representation = RepresentationKey(**batch["representation"])
-        results = {item.key: item for record in batch["records"] for item in [_stored(record, representation, curves)]}
+        results = batches.unpacked(batch["records"], representation, curves)
         _keep(self._batches, path, (files, signatures, results))
         return results
 
@@ -254,16 +245,6 @@ def _is_whole(folder: Path) -> bool:
     return (folder / "meta.json").exists() and (folder / ROWS).exists()
 
 
-def _record(stored: Stored) -> dict[str, Any]:
-    key, result = stored.key, stored.result
-    record = {"site": key.site, "measure": key.measure, "version": key.version, "params": dict(key.params),
-              "schema": key.schema, "n": stored.n, "d": stored.d, "reason": result.reason}
-    if isinstance(result, Scalar):
-        record |= {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
-                   "chance": result.chance}
-    return record
-
-
 def _keep(kept: dict[Path, Any], path: Path, what: Any) -> None:
     """Remember what a file holds; what was remembered first goes first."""
     kept.pop(path, None)
@@ -279,16 +260,3 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _stored(record: dict[str, Any], representation: RepresentationKey, curves: dict[str, np.ndarray]) -> Stored:
-    key = ResultKey(representation, record["site"], record["measure"], record["version"],
-                    tuple(sorted(record["params"].items())), record["schema"])
-    result: Scalar | Curve
-    if "value" not in record:
-        result = Curve(values=curves[key.digest], reason=record["reason"])
-    elif record["reason"]:
-        result = Scalar.undefined(record["reason"])
-    else:
-        result = Scalar(value=record["value"], low=record["low"], high=record["high"], chance=record["chance"])
-    return Stored(key=key, result=result, n=record["n"], d=record["d"])

@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 from analysis import compute, registry
+from analysis.batches import Stored
 from analysis.extraction.probes import Probe, Text
 from analysis.jobs import job
 from analysis.keys import Checkpoint, Policy, ResultKey, Run
 from analysis.representations import Protocol
 from analysis.results import Scalar
-from analysis.store import Store, Stored
+from analysis.store import Store
 from benchmarks.timing import seconds
 
 CHECKPOINTS, SITES, MEASURES = 154, 25, 20

@@ -1,5 +1,7 @@
 """Intervals of stored representations: what is left out is what the measure would see without those documents."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,28 @@ def test_too_few_documents_give_a_value_without_an_interval():
     (stored,) = evaluate(represent(rows, ["a", "b", "c"] * 20), "final", [result_key("stable_rank")])
     assert stored.result.defined
     assert stored.result.low is None
+
+
+def test_replicates_are_the_measure_without_each_group_of_documents():
+    rng = np.random.default_rng(5)
+    documents = np.repeat([f"d{i}" for i in range(10)], 9)
+    rows = rng.standard_normal((90, 12))
+    (stored,) = evaluate(represent(rows, documents), "final", [result_key("stable_rank")])
+    measure = registry.get("stable_rank")
+    assert stored.result.replicates == pytest.approx(
+        [measure(rows[documents != f"d{i}"]).value for i in range(10)], rel=1e-9)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_corrected_measure_has_the_spread_of_its_plug_in(monkeypatch, relative):
+    plain = registry.get("stable_rank")
+    corrected = replace(plain, name="corrected", fn=lambda x: 2 * plain.fn(x), spread_of="stable_rank",
+                        relative_spread=relative)
+    monkeypatch.setattr(registry, "get", lambda name, get=registry.get: corrected if name == "corrected" else get(name))
+    rows, documents = np.random.default_rng(6).standard_normal((90, 12)), np.repeat([f"d{i}" for i in range(10)], 9)
+    of, own = evaluate(represent(rows, documents), "final", [result_key("stable_rank"), result_key("corrected")])
+    width = (of.result.high - of.result.low) * (2 if relative else 1)
+    assert own.result.value == pytest.approx(2 * of.result.value)
+    assert own.result.high - own.result.low == pytest.approx(width)
+    assert (own.result.low + own.result.high) / 2 == pytest.approx(own.result.value)
+    assert np.ptp(own.result.replicates) == pytest.approx(np.ptp(of.result.replicates) * (2 if relative else 1))

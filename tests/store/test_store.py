@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.batches import Stored
 from analysis.keys import MatrixKey, RepresentationKey, ResultKey
 from analysis.results import Curve, PairMatrix, Scalar
-from analysis.store import Representation, Store, Stored
+from analysis.store import Representation, Store
 
 KEY = RepresentationKey("weights-1", "words@0123", "last")
 SITES = ("embedding", "block 1", "final")
