@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from analysis.keys import RepresentationKey, ResultKey
-from analysis.results import Curve, Scalar
+from analysis.results import Curve, Replicates, Scalar
 
-REPLICATES = "replicates"
+REPLICATES, SIZES = "replicates", "group sizes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,16 +23,18 @@ class Stored:
 
 
 def packed(results: Sequence[Stored]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Records and tensors: each curve by its digest, and the replicates of all scalars that have them, in order."""
+    """Records and tensors: each curve by its digest, and the replicates of all scalars that have them, in order. All
+    are of the same documents."""
     curves = {stored.key.digest: stored.result.values for stored in results if isinstance(stored.result, Curve)}
     kept = [scalar.replicates for stored in results if isinstance(scalar := stored.result, Scalar)
             and scalar.replicates is not None]
-    return [_record(stored) for stored in results], curves | ({REPLICATES: np.stack(kept)} if kept else {})
+    paired = {REPLICATES: np.stack([one.values for one in kept]), SIZES: kept[0].sizes} if kept else {}
+    return [_record(stored) for stored in results], curves | paired
 
 
 def unpacked(records: Sequence[dict[str, Any]], representation: RepresentationKey,
              tensors: Mapping[str, np.ndarray]) -> dict[ResultKey, Stored]:
-    replicates = iter(tensors.get(REPLICATES, ()))
+    replicates = (Replicates(values, tensors[SIZES]) for values in tensors.get(REPLICATES, ()))
     return {item.key: item for record in records for item in [_stored(record, representation, tensors, replicates)]}
 
 
@@ -49,7 +51,7 @@ def _record(stored: Stored) -> dict[str, Any]:
 
 
 def _stored(record: dict[str, Any], representation: RepresentationKey, tensors: Mapping[str, np.ndarray],
-            replicates: Iterator[np.ndarray]) -> Stored:
+            replicates: Iterator[Replicates]) -> Stored:
     key = ResultKey(representation, record["site"], record["measure"], record["version"],
                     tuple(sorted(record["params"].items())), record["schema"])
     result: Scalar | Curve

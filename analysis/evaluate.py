@@ -11,7 +11,7 @@ from analysis.inference.jackknife import MIN_GROUPS, document_groups, jackknife_
 from analysis.keys import ResultKey
 from analysis.measure import Measure
 from analysis.moments import Moments
-from analysis.results import Curve, PairMatrix, Scalar
+from analysis.results import Curve, PairMatrix, Replicates, Scalar
 from analysis.store import Representation
 from analysis.textrows import TextRows
 
@@ -27,13 +27,13 @@ def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey
     groups = document_groups(representation.document_ids)
     resampled = dict.fromkeys(plain[key] for key in keys if all(_has_interval(one, values[one])
                                                                 for one in (key, plain[key])))
-    replicates = _replicates(list(resampled), rows, moments, groups)
+    replicates, sizes = _replicates(list(resampled), rows, moments, groups), np.bincount(groups)
     results = []
     for key in keys:
         value, plugged_in, known = values[key], values[plain[key]], replicates.get(plain[key])
         if isinstance(value, Scalar) and isinstance(plugged_in, Scalar) and value.defined and known:
-            low, high = jackknife_interval(plugged_in.value, known.__getitem__, np.bincount(groups))
-            plugged_in = replace(plugged_in, low=low, high=high, replicates=np.array(known))
+            low, high = jackknife_interval(plugged_in.value, known.__getitem__, sizes)
+            plugged_in = replace(plugged_in, low=low, high=high, replicates=Replicates(np.array(known), sizes))
             value = _moved(plugged_in, value, registry.get(key.measure)) if key != plain[key] else plugged_in
         results.append(Stored(key=key, result=value, n=len(rows), d=rows.x.shape[1]))
     return results
@@ -55,7 +55,7 @@ def _moved(plain: Scalar, value: Scalar, measure: Measure) -> Scalar:
         return value
     shift, scale = (0.0, value.value / plain.value) if measure.relative_spread else (value.value - plain.value, 1.0)
     return replace(value, low=scale * plain.low + shift, high=scale * plain.high + shift,
-                   replicates=scale * plain.replicates + shift)
+                   replicates=Replicates(scale * plain.replicates.values + shift, plain.replicates.sizes))
 
 
 def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar | Curve:

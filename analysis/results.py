@@ -5,14 +5,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Replicates:
+    """A value without each group of documents, and how many rows each group has."""
+
+    values: np.ndarray
+    sizes: np.ndarray
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scalar:
     """One number. `reason` is non-empty exactly when the value is undefined (NaN), and says why.
 
     `low` and `high` bound the 95 % interval named by the measure's `uncertainty`: how far the estimate at this n moves
     with other documents. The estimator's bias at this n is not in it. `chance` is the value expected
-    when there is nothing to find, where the measure has one. `replicates` are the values without each group of
-    documents, the same groups at every checkpoint, so that differences between checkpoints are paired.
+    when there is nothing to find, where the measure has one. `replicates` are of the same groups of documents
+    at every checkpoint, so that differences between checkpoints are paired.
     """
 
     value: float
@@ -20,7 +28,7 @@ class Scalar:
     high: float | None = None
     chance: float | None = None
     reason: str = ""
-    replicates: np.ndarray | None = field(default=None, compare=False, repr=False)
+    replicates: Replicates | None = field(default=None, compare=False, repr=False)
 
     @property
     def defined(self) -> bool:

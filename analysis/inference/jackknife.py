@@ -7,6 +7,7 @@ from jaxtyping import Int
 from scipy.stats import t
 
 from analysis.errors import Undefined
+from analysis.results import Scalar
 
 MAX_GROUPS, MIN_GROUPS = 25, 8
 
@@ -22,6 +23,16 @@ def document_groups(document_ids: Sequence[str]) -> Int[np.ndarray, " n"]:
     rank = np.empty(len(names), dtype=int)
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(names))
     return rank[inverse] % MAX_GROUPS
+
+
+def paired_change(before: Scalar, after: Scalar) -> tuple[float, float, float] | None:
+    """Change of a value between two checkpoints, and the ends of its 95 % interval: each group of documents is left
+    out at both, so what moves both alike cancels. None where either has no replicates, or of other groups."""
+    a, b = before.replicates, after.replicates
+    if a is None or b is None or not np.array_equal(a.sizes, b.sizes):
+        return None
+    change = after.value - before.value
+    return change, *jackknife_interval(change, (b.values - a.values).__getitem__, a.sizes)
 
 
 def jackknife_interval(value: float, without_group: Callable[[int], float], sizes: Int[np.ndarray, " g"],

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.results import Scalar
+from analysis.results import Replicates, Scalar
 from analysis.store import Store
 from tests.store.test_store import KEY, curve, result_key, scalar
 
@@ -56,12 +56,16 @@ def test_memory_holds_no_more_than_so_many_files(store, monkeypatch):
     assert len(store.results(KEY)) == 6
 
 
+SIZES = np.array([3, 4, 5])
+
+
 def test_replicates_come_back_beside_their_own_value_and_nowhere_else(store):
     given = {"a": [1.0, 2.0, 3.0], "b": None, "c": [4.0, 5.0, 6.5]}
     stored = [replace(scalar(7.0, measure=name), result=Scalar(
-        value=7.0, low=6.0, high=8.0, replicates=None if values is None else np.array(values)))
+        value=7.0, low=6.0, high=8.0, replicates=None if values is None else Replicates(np.array(values), SIZES)))
         for name, values in given.items()]
     store.put_results([curve(np.arange(3.0)), *stored])
     found = {key.measure: item.result.replicates for key, item in Store(store.root).results(KEY).items()
              if isinstance(item.result, Scalar)}
-    assert {name: None if kept is None else kept.tolist() for name, kept in found.items()} == given
+    assert {name: None if kept is None else kept.values.tolist() for name, kept in found.items()} == given
+    assert found["c"].sizes.tolist() == SIZES.tolist()
