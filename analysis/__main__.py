@@ -156,6 +156,11 @@ def _parser() -> argparse.ArgumentParser:
     opening.add_argument("--name", help="what to call the run")
     opening.add_argument("--pick", metavar="HOW", default=DEFAULT_PICK, help=f"{PICK} (default: {DEFAULT_PICK})")
 
+    weights = add("weights", commands.weights)
+    weights.add_argument("run", nargs="+", metavar="RUN", help="name of a run, or the path of a folder")
+    weights.add_argument("--reference", metavar="REVISION", help="what changes are measured from (default: the first)")
+    weights.add_argument("--json", action="store_true")
+
     storage = add("storage", commands.storage)
     storage.add_argument("--keep", type=float, metavar="GB", help="let rows go, those read longest ago first, until "
                          "so many GB are left; values stay")

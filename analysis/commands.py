@@ -12,13 +12,15 @@ from analysis.errors import ExplorerError
 from analysis.estimates import volume
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
-from analysis.keys import Policy, site_order
+from analysis.keys import Policy, Run, site_order
 from analysis.representations import ensure
 from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
 from analysis.status import Status
 from analysis.storage import KINDS, reclaim, usage
 from analysis.store import Store
 from analysis.sweeping import settings_of
+from analysis.weights import measure_weights
+from analysis.weights import records as weight_records
 
 
 def list_runs(arguments: argparse.Namespace, store: Store, status: Status) -> None:
@@ -156,6 +158,31 @@ def preflight(arguments: argparse.Namespace, store: Store, status: Status) -> No
     if any(report.refusals for report in reports):
         raise ExplorerError(f"{sum(bool(r.refusals) for r in reports)} of {len(reports)} checkpoints are not fit to "
                             "load, for the reasons above.")
+
+
+def weights(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Measure the weight matrices of some runs at every checkpoint, and how far they moved from a reference."""
+    whole: dict[str, Run] = {}
+    for name in arguments.run:
+        found = find_run(store, name, list(whole))
+        whole[found.name] = found
+    runs = list(whole.values())
+    try:
+        done = measure_weights(store, runs, arguments.reference, status.report, status.log)
+    finally:
+        for run in runs:
+            if any(store.representations_of(c.fingerprint) for c in run.checkpoints):
+                remember(store, run)
+    status.say(f"{done} of {sum(len(run.checkpoints) for run in runs)} checkpoints needed work")
+    if status.path:
+        return  # a worker's output is its log, which has no use for thousands of values
+    values = [record for run in runs for record in weight_records(store, run, reference=arguments.reference)]
+    if arguments.json:
+        print(json.dumps(values))
+        return
+    for record in values:
+        value = record["reason"] or f"{record['value']:.6g}"
+        print(f"{record['run']}  {record['revision']:>12}  {record['site']:<56} {record['measure']:<26} {value}")
 
 
 def storage(arguments: argparse.Namespace, store: Store, status: Status) -> None:

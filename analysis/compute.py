@@ -16,7 +16,7 @@ from analysis.checkpoints import activations
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate, pair_matrix
 from analysis.files import collector_paused
-from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
+from analysis.keys import SCHEMA_VERSION, Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
 from analysis.measures.spectrum_decay import decay_line
 from analysis.representations import Extraction, Protocol, Report, silent
@@ -275,7 +275,7 @@ def _same_rows(ids: tuple[str, ...], representation: Representation, checkpoint:
 def _current(key: ResultKey, settings: Settings) -> bool:
     """Whether a stored result is of a measure as it is now, at the asked parameters."""
     known = registry.all_measures().get(key.measure)
-    if known is None or known.version != key.version:
+    if known is None or (known.version, SCHEMA_VERSION) != (key.version, key.schema):
         return False
     return key.measure not in settings or dict(key.params) == known.settings(settings[key.measure])
 

@@ -69,7 +69,7 @@ def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar | Curve:
 
 
 def _has_interval(key: ResultKey, value: Scalar | Curve) -> bool:
-    return isinstance(value, Scalar) and value.defined and registry.get(key.measure).uncertainty != "none yet"
+    return isinstance(value, Scalar) and value.defined and registry.get(key.measure).has_interval
 
 
 def _replicates(keys: Sequence[ResultKey], rows: TextRows, moments: Moments,

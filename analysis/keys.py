@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 EXTRACTION_VERSION = 1
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: values carry their replicates
 
 
 def digest(value: Any) -> str:

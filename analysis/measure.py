@@ -74,8 +74,13 @@ class Measure:
     symmetric: bool = False
     spread_of: str = ""
     relative_spread: bool = False
+    on_demand: bool = False  # left out of a sweep that does not name it
     params: tuple[Param, ...] = ()
     chance: Callable[..., float] | None = field(default=None)
+
+    @property
+    def has_interval(self) -> bool:
+        return self.uncertainty.startswith("jackknife")
 
     @property
     def summary(self) -> str:

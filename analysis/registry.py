@@ -33,5 +33,10 @@ def get(name: str) -> Measure:
     return measures[name]
 
 
+def usual() -> list[Measure]:
+    """What a sweep computes that names no measure."""
+    return [measure for measure in all_measures().values() if not measure.on_demand]
+
+
 def of_kind(*, arity: int, returns: str) -> list[Measure]:
     return [m for m in all_measures().values() if m.arity == arity and m.returns == returns]

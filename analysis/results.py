@@ -76,3 +76,13 @@ class Panel:
 
     label: str
     rows: list[dict]
+
+
+@dataclass(frozen=True)
+class Shade:
+    """A phase of a run from one row of step, tokens and revision to another."""
+
+    run: str
+    name: str
+    first: dict
+    last: dict

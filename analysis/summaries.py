@@ -114,4 +114,4 @@ def spoken(protocol: Protocol) -> str:
 
 def unfinished(store: Store, runs: Sequence[Run], protocol: Protocol) -> int:
     """How many checkpoints lack any single-representation measure at its default setting."""
-    return compute.missing(store, runs, protocol, list(registry.all_measures().values()))
+    return compute.missing(store, runs, protocol, registry.usual())

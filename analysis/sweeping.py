@@ -25,7 +25,7 @@ def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
         found = find_run(store, name, list(whole))
         whole[found.name] = found
     runs = [_only(run, arguments.only) for run in whole.values()]
-    measures = [registry.get(name) for name in arguments.measure or registry.all_measures()]
+    measures = [registry.get(name) for name in arguments.measure] if arguments.measure else registry.usual()
     settings = settings_of(arguments.set, measures)
     done, problems = 0, []
     for name, group in _by_probe(runs, arguments.probe).items():

@@ -14,15 +14,18 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SWEEPS = (["sotu-neox-seed1", "sotu-neox-seed2"], ["modular-addition"],
-          ["modular-addition", "--probe", "numbers-mod-59"])
+SOTU = ["sotu-neox-seed1", "sotu-neox-seed2"]
+SWEEPS = (["sweep", *SOTU], ["sweep", "modular-addition"], ["sweep", "modular-addition", "--probe", "numbers-mod-59"],
+          ["sweep", *SOTU, "--measure", "alpha_weighted_least_squares", "--set", "first_rank=12", "--set",
+           "last_rank=100"],  # the window of Li et al. 2025: that these networks are too narrow for it is shown at once
+          ["weights", *SOTU, "modular-addition"])
 
 
 def main() -> None:
     shutil.rmtree(RESULTS, ignore_errors=True)
     with tempfile.TemporaryDirectory() as cache:
         for arguments in SWEEPS:
-            subprocess.run([sys.executable, "-m", "analysis", "sweep", *arguments], check=True, cwd=HERE.parent,
+            subprocess.run([sys.executable, "-m", "analysis", *arguments], check=True, cwd=HERE.parent,
                            env=os.environ | {"EXPLORER_CACHE": cache, "EXPLORER_PROGRESS": "1"})
         for name in ("results", "matrices"):
             shutil.copytree(Path(cache) / name, RESULTS / name)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import compute, registry, summaries
+from analysis import compute, phasing, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
 from ui import cards, jobs_panel, opener, selection, workspace
@@ -34,8 +34,9 @@ if records:
                       help=f"Site {site}; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
             st.caption(row["sentence"])
     axis = trajectory.Axis(summaries.axes(chosen.runs)[0])
-    cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style()), records,
-                 title="RankMe over training", caption=cards.caption(chosen, records, measure),
+    shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs])
+    cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades),
+                 records, title="RankMe over training", caption=cards.caption(chosen, records, measure),
                  key="overview")
     cards.how_to_read(measure)
     cards.warnings(chosen, facts, [site], outlier_warnings)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import compute, registry, summaries
+from analysis import compute, phasing, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
 from ui import cards, jobs_panel, selection, workspace
@@ -46,7 +46,9 @@ axis = trajectory.Axis(quantity, log)
 below = compute.beside(store, chosen.runs, chosen.protocol, below_name)
 if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
     st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
-cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style()), records,
+shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs
+                         for site in picked[-1:]])
+cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades), records,
              title=f"{measure.label} over training", caption=cards.caption(chosen, records, measure),
              key="trajectory")
 cards.undefined(records)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from analysis import export, summaries
 from analysis.measure import Measure
+from analysis.phases import CHOSEN, Rule
 from ui.plain import plain
 from ui.selection import Selection
 
@@ -78,6 +79,21 @@ def measure_params(measure: Measure) -> dict[str, int]:
     return {param.name: int(column.number_input(
         param.name.replace("_", " "), param.low, param.high, param.default, key=param.name, bind="query-params",
         help=param.help)) for param, column in zip(measure.params, columns, strict=True)}
+
+
+def phase_rule() -> Rule:
+    """The settings of the rule for phases."""
+    with st.expander("Settings of the rule", icon=":material/tune:"):
+        window, confidence, prominence, length = st.columns(4)
+        return Rule(
+            window=window.select_slider("Window (checkpoints)", [3, 5, 7, 9], CHOSEN.window, key="window",
+                                        bind="query-params"),
+            confidence=confidence.select_slider("Confidence, whole curve", [0.8, 0.9, 0.95, 0.99], CHOSEN.confidence,
+                                                key="confidence", bind="query-params"),
+            prominence=prominence.select_slider("Least change of ln RankMe", [0.0, 0.02, 0.05, 0.1, 0.2],
+                                                CHOSEN.prominence, key="prominence", bind="query-params"),
+            min_length=length.select_slider("Least length (checkpoints)", [2, 3, 4, 6, 8], CHOSEN.min_length,
+                                            key="length", bind="query-params"))
 
 
 def settings_argv(params: dict[str, int]) -> list[str]:

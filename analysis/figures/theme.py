@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#999999")
+PHASES = {"warmup": "#999999", "entropy-seeking": "#56B4E9", "compression-seeking": "#E69F00"}
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu"
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down")

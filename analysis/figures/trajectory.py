@@ -9,10 +9,11 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from analysis.figures.shading import add_shades
 from analysis.figures.theme import SYMBOLS, Style, axis_title, dress, faded, shade
 from analysis.keys import site_order
 from analysis.measure import Measure
-from analysis.results import Panel
+from analysis.results import Panel, Shade
 
 TITLES = {"step": "Training (optimizer steps)", "tokens": "Training (tokens)", "revision": "Stage"}
 
@@ -30,24 +31,63 @@ class Axis:
         return self.log and self.quantity != "revision"
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A measure with its records, and those of the measure that corrects it, which are drawn dotted."""
+
+    measure: Measure
+    records: Sequence[dict[str, Any]]
+    corrected: Sequence[dict[str, Any]] = ()
+
+
 def build(records: Sequence[dict[str, Any]], panel: Panel, measure: Measure, axis: Axis, colours: dict[str, str],
-          style: Style) -> go.Figure:
+          style: Style, shades: Sequence[Shade] = ()) -> go.Figure:
     """One line for each run and site, its interval as a band, undefined values as gaps; the panel below, if filled."""
+    return stack([Drawn(measure, records)], panel, axis, colours, style, shades)
+
+
+def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, str], style: Style,
+          shades: Sequence[Shade] = ()) -> go.Figure:
+    """Several measures of the same runs and sites above each other on one axis, phases shaded behind all of them."""
     below = [row for row in panel.rows if row.get(axis.quantity) is not None]
-    figure = make_subplots(rows=2 if below else 1, shared_xaxes=True, vertical_spacing=0.06,
-                           row_heights=[0.72, 0.28] if below else [1.0])
-    sites = sorted({record["site"] for record in records}, key=site_order)
-    span = _span([*records, *below], axis)
-    for run in dict.fromkeys(record["run"] for record in records):
-        for index, site in enumerate(sites):
-            series = [record for record in records if record["run"] == run and record["site"] == site]
-            colour = shade(colours[run], index, len(sites), style)
-            _add_series(figure, series, f"{run} · {site}", colour, SYMBOLS[index % len(SYMBOLS)], axis, span, measure)
-        if below:
-            _add_below(figure, [row for row in below if row["run"] == run], colours[run], axis, span, panel.label)
-    dress(figure, style, height=600 if below else 460)
-    _set_axes(figure, measure, axis, span, [*records, *below], panel.label if below else "")
+    rows = len(panels) + bool(below)
+    heights = [0.72] * len(panels) + [0.28] * bool(below)
+    figure = make_subplots(rows=rows, shared_xaxes=True, vertical_spacing=0.06 if rows < 3 else 0.04,
+                           row_heights=[height / sum(heights) for height in heights])
+    everything = [*itertools.chain.from_iterable(drawn.records for drawn in panels), *below]
+    span = _span(everything, axis)
+    for row, drawn in enumerate(panels, 1):
+        _add_panel(figure, row, drawn, axis, colours, style, span)
+    for run in dict.fromkeys(record["run"] for record in everything) if below else ():
+        _add_below(figure, [row for row in below if row["run"] == run], colours[run], axis, span, panel.label, rows)
+    dress(figure, style, height=460 if rows == 1 else 600 if rows == 2 else 760)
+    _set_axes(figure, rows, axis, span, everything)
+    if below:
+        title = panel.label[:1].upper() + panel.label[1:].replace(" (", "<br>(")
+        figure.update_yaxes(title_text=title, row=rows, col=1)
+    add_shades(figure, shades, lambda record: _place(record, axis, span), colours, style)
     return figure
+
+
+def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: dict[str, str], style: Style,
+               span: tuple[float, float]) -> None:
+    measure, before = drawn.measure, len(figure.data)
+    sites = sorted({record["site"] for record in drawn.records}, key=site_order)
+    for run in dict.fromkeys(record["run"] for record in drawn.records):
+        for index, site in enumerate(sites):
+            colour, symbol = shade(colours[run], index, len(sites), style), SYMBOLS[index % len(SYMBOLS)]
+            series, corrected = ([record for record in records if record["run"] == run and record["site"] == site]
+                                 for records in (drawn.records, drawn.corrected))
+            _add_series(figure, series, f"{run} · {site}", colour, symbol, axis, span, measure)
+            if corrected:
+                _add_corrected(figure, corrected, f"{run} · {site}, corrected", colour, axis, span)
+    for trace in figure.data[before:]:
+        trace.update(xaxis=f"x{row}" if row > 1 else "x", yaxis=f"y{row}" if row > 1 else "y",
+                     showlegend=trace.showlegend if row == 1 else False)
+    figure.update_yaxes(title_text=axis_title(measure.label, measure.symbol, measure.unit), row=row, col=1,
+                        type="log" if measure.log_scale else "linear")
+    if measure.bounds == (0.0, 1.0):
+        figure.update_yaxes(range=[0, 1.02], row=row, col=1)
 
 
 def _place(row: dict[str, Any], axis: Axis, span: tuple[float, float]) -> float | None:
@@ -72,13 +112,23 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
     if band_x:
         figure.add_trace(go.Scatter(
             x=band_x, y=band_y, mode="lines", fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0},
-            hoverinfo="skip", showlegend=False, legendgroup=name, name=f"{name} interval"), row=1, col=1)
+            hoverinfo="skip", showlegend=False, legendgroup=name, name=f"{name} interval"))
     figure.add_trace(go.Scatter(
         x=x, y=[record["value"] for record in placed], mode="lines+markers", name=name, legendgroup=name,
         line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, connectgaps=False,
-        customdata=[[record["revision"], _interval(record), record["run"]] for record in placed],
-        hovertemplate=f"%{{customdata[0]}}<br>{measure.symbol} = %{{y:.4g}} %{{customdata[1]}}<extra>{name}</extra>"),
-        row=1, col=1)
+        customdata=[[record["revision"], _interval(record), record["run"], _size(record)] for record in placed],
+        hovertemplate=f"%{{customdata[0]}}<br>{measure.symbol} = %{{y:.4g}} %{{customdata[1]}}<br>%{{customdata[3]}}"
+                      f"<extra>{name}</extra>"))
+
+
+def _add_corrected(figure: go.Figure, series: list[dict[str, Any]], name: str, colour: str, axis: Axis,
+                   span: tuple[float, float]) -> None:
+    placed = [record for record in series if record[axis.quantity] is not None]
+    figure.add_trace(go.Scatter(
+        x=[_place(record, axis, span) for record in placed], y=[record["value"] for record in placed], mode="lines",
+        name=name, legendgroup=name, line={"color": colour, "width": 1.5, "dash": "dot"}, connectgaps=False,
+        customdata=[[record["revision"], _interval(record)] for record in placed],
+        hovertemplate=f"%{{customdata[0]}}<br>%{{y:.4g}} %{{customdata[1]}}<extra>{name}</extra>"))
 
 
 def _outline(x: Sequence[float | None], placed: Sequence[dict[str, Any]]) -> tuple[list, list]:
@@ -100,30 +150,31 @@ def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str
     figure.add_trace(go.Scatter(
         x=list(span), y=[record["value"]] * 2, mode="lines", name=name, legendgroup=name,
         line={"color": colour, "dash": "dot", "width": 2},
-        hovertemplate=f"{record['revision']}<br>%{{y:.4g}} {_interval(record)}<extra>{name}</extra>"), row=1, col=1)
+        hovertemplate=f"{record['revision']}<br>%{{y:.4g}} {_interval(record)}<br>{_size(record)}"
+                      f"<extra>{name}</extra>"))
 
 
 def _add_below(figure: go.Figure, rows: list[dict[str, Any]], colour: str, axis: Axis, span: tuple[float, float],
-               label: str) -> None:
+               label: str, row: int) -> None:
     figure.add_trace(go.Scatter(
         x=[_place(row, axis, span) for row in rows], y=[row["value"] for row in rows], showlegend=False, name=label,
         mode="lines+markers" if len(rows) < 100 else "lines", line={"color": colour, "width": 1.5}, marker={"size": 4},
-        hovertemplate=f"{axis.quantity} %{{x}}<br>{label} = %{{y:.4g}}<extra></extra>"), row=2, col=1)
+        hovertemplate=f"{axis.quantity} %{{x}}<br>{label} = %{{y:.4g}}<extra></extra>"), row=row, col=1)
 
 
 def _interval(record: dict[str, Any]) -> str:
     return "" if record["low"] is None else f"[{record['low']:.4g}, {record['high']:.4g}]"
 
 
-def _set_axes(figure: go.Figure, measure: Measure, axis: Axis, span: tuple[float, float],
-              rows: Sequence[dict[str, Any]], below: str) -> None:
-    figure.update_yaxes(title_text=axis_title(measure.label, measure.symbol, measure.unit), row=1, col=1,
-                        type="log" if measure.log_scale else "linear")
-    if measure.bounds == (0.0, 1.0):
-        figure.update_yaxes(range=[0, 1.02], row=1, col=1)
-    if below:
-        figure.update_yaxes(title_text=below[:1].upper() + below[1:].replace(" (", "<br>("), row=2, col=1)
-    figure.update_xaxes(title_text=TITLES[axis.quantity], row=2 if below else 1, col=1)
+def _size(record: dict[str, Any]) -> str:
+    """Rows and width, and what decides the bias of a spectral measure: their ratio."""
+    n, d = record.get("n"), record.get("d")
+    return f"n = {n}, d = {d}, n/d = {n / d:.1f}" if n and d else ""
+
+
+def _set_axes(figure: go.Figure, last: int, axis: Axis, span: tuple[float, float],
+              rows: Sequence[dict[str, Any]]) -> None:
+    figure.update_xaxes(title_text=TITLES[axis.quantity], row=last, col=1)
     values = [row[axis.quantity] for row in rows if row[axis.quantity] is not None]
     if not values:
         figure.update_xaxes(showticklabels=False, title_text="No training steps: one model", ticks="")

@@ -88,7 +88,8 @@ def _normalised(cross: float, own_x: float, own_y: float) -> float:
 _SHARED: dict[str, Any] = {
     "arity": 2, "takes": "rows", "returns": "scalar", "unit": "", "symmetric": True, "invariant_to": SIMILARITY,
     "direction": "larger: more alike (1: equal up to rotation, shift and scale)",
-    "reference": "kornblith2019similarity", "cost": "n d1 d2", "version": 1, "uncertainty": "none yet",
+    "reference": "kornblith2019similarity", "cost": "n d1 d2", "version": 1,
+    "uncertainty": "none: an interval over documents of pairs is still to come",
 }
 
 MEASURES = (

@@ -31,7 +31,8 @@ MEASURES = (
     Measure(name="covariance_eigenspectrum", fn=covariance_eigenspectrum, arity=1, takes="moments", returns="spectrum",
             label="Covariance eigenspectrum", symbol="λ<sub>k</sub>", unit="variance", bounds=(0.0, np.inf),
             direction="larger: more variance along that direction", log_scale=True, invariant_to=RIGID, min_samples=4,
-            cost="n d^2 + d^3", reference="stringer2019high", version=1, uncertainty="none yet",
+            cost="n d^2 + d^3", reference="stringer2019high", version=1,
+            uncertainty="none: it is a curve; the numbers made from it have one",
             null="the Marchenko-Pastur law for isotropic noise",
             caveats="The largest are biased up and the smallest down when n is not much larger than d."),
 )

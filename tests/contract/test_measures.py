@@ -318,7 +318,7 @@ def test_spectral_measures_take_moments_as_well_as_rows(measure):
 @pytest.mark.parametrize("measure", [m for m in MEASURES if m.takes != "moments"], ids=lambda measure: measure.name)
 def test_measures_of_rows_refuse_moments_by_name(measure):
     with pytest.raises(ValueError, match=f"{measure.name} needs the rows"):
-        measure(*(Moments.of(x) for x in inputs_of(measure)))
+        measure(*(Moments.of(getattr(x, "x", x)) for x in inputs_of(measure)))
 
 
 @each_measure
@@ -338,7 +338,8 @@ def test_nothing_a_page_shows_is_empty(measure, said):
 def test_the_record_is_sane(measure):
     assert measure.arity in (1, 2)
     assert measure.takes in ("rows", "moments", "texts")
-    assert not measure.spread_of or all_measures()[measure.spread_of].takes == "moments"
+    assert not measure.spread_of or (measure.has_interval and all_measures()[measure.spread_of].has_interval)
+    assert measure.has_interval or measure.uncertainty.startswith("none: ")
     assert measure.returns in ("scalar", "spectrum")
     assert measure.bounds[0] < measure.bounds[1]
     assert measure.min_samples >= 2

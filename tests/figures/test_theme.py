@@ -12,7 +12,7 @@ from tests.figures.made import COLOURS, measure, named, record
 from tests.figures.test_spectrum import view
 
 FOLDER = Path(trajectory.__file__).parent
-BUILDERS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "theme"))
+BUILDERS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "theme", "shading"))
 
 
 def body_lines(function: ast.FunctionDef) -> int:

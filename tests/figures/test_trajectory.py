@@ -167,7 +167,8 @@ def test_the_band_runs_along_the_upper_ends_and_back_along_the_lower_ones():
 
 def test_the_hover_text_gives_revision_value_and_interval():
     line = named(build(series(steps=(1, 10))), "alpha · final")
-    assert list(line.customdata[0]) == ["step1", "[4, 6]", "alpha"]
+    assert list(line.customdata[0])[:3] == ["step1", "[4, 6]", "alpha"]
+    assert line.customdata[0][3].startswith("n = ") and "n/d = " in line.customdata[0][3]
     assert "%{customdata[0]}" in line.hovertemplate and "%{customdata[1]}" in line.hovertemplate
     assert "%{y" in line.hovertemplate
 

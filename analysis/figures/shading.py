@@ -1,0 +1,41 @@
+"""Phases behind a trajectory: tints for one run, a strip of tints above the axes for each of several."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analysis.figures.theme import PHASES, Style, faded
+from analysis.results import Shade
+
+STRIP = 0.022  # of the height of the plot
+
+
+def add_shades(figure: go.Figure, shades: Sequence[Shade], place: Callable[[dict[str, Any]], float | None],
+               colours: dict[str, str], style: Style) -> None:
+    """Named phases only: what is not resolved stays as it is."""
+    runs = list(dict.fromkeys(shade.run for shade in shades))
+    for shade in shades:
+        ends = place(shade.first), place(shade.last)
+        if shade.name in PHASES and None not in ends:
+            _add(figure, shade, ends, None if len(runs) == 1 else runs.index(shade.run), style)
+    named = list(dict.fromkeys(shade.name for shade in shades if shade.name in PHASES))
+    for name in named:  # the legend says what a tint is
+        figure.add_trace(go.Scatter(
+            x=[None], y=[None], mode="markers", name=name, hoverinfo="skip",
+            marker={"symbol": "square", "size": 11, "color": faded(PHASES[name], 0.45)}))
+    for number, run in enumerate(runs if len(runs) > 1 and named else ()):
+        figure.add_annotation(text=run, xref="paper", yref="paper", x=1, xanchor="right", yanchor="middle",
+                              y=_height(number) + STRIP / 2, showarrow=False,
+                              font={"size": style.font_px - 4, "color": colours[run]})
+
+
+def _add(figure: go.Figure, shade: Shade, ends: tuple[Any, Any], strip: int | None, style: Style) -> None:
+    low, high = (0.0, 1.0) if strip is None else (_height(strip), _height(strip) + STRIP)
+    figure.add_shape(type="rect", xref="x", yref="paper", x0=ends[0], x1=ends[1], y0=low, y1=high,
+                     line={"width": 0}, layer="below", name=f"{shade.run}: {shade.name}",
+                     fillcolor=faded(PHASES[shade.name], 0.16 if strip is None else 0.6))
+
+
+def _height(strip: int) -> float:
+    return 1 - (strip + 1) * STRIP * 1.2

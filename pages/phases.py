@@ -1,0 +1,58 @@
+"""When did the representation collapse, expand and compress, and would another rule say the same?"""
+
+import streamlit as st
+
+from analysis import compute, phases, phasing, registry, summaries
+from analysis.figures import trajectory
+from ui import cards, jobs_panel, selection, workspace
+from ui.plain import plain
+
+st.title("Phases")
+st.markdown("A phase is named where RankMe and α move in opposite directions and the paired intervals of both slopes "
+            "exclude 0: RankMe up is entropy-seeking, RankMe down is warmup at the start and compression-seeking "
+            "later. Elsewhere nothing is claimed.")
+
+chosen = selection.pick()
+store = workspace.store()
+sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
+left, middle, right = st.columns([4, 2, 2])
+way = phasing.WAYS[left.segmented_control("Protocol", list(phasing.WAYS), default=phasing.OURS.name, key="way",
+                                          bind="query-params", required=True)]
+site = middle.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
+axes = summaries.axes(chosen.runs)
+quantity = right.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params", required=True,
+                                   format_func=lambda a: {"revision": "stage"}.get(a, a))
+st.caption(way.says)
+
+measures = [registry.get(name) for name in way.measures]
+if compute.missing(store, chosen.runs, chosen.protocol, measures, way.settings):
+    settings = {name: value for params in way.settings.values() for name, value in params.items()}
+    jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), *(f"--measure={m.name}" for m in measures),
+                      *cards.settings_argv(settings), *chosen.argv], way.name,
+                     "This protocol is not computed yet for every checkpoint on this probe and rows.")
+records = {measure.name: [record for run in chosen.runs
+                          for record in compute.records(store, run, **chosen.filters, measure=measure.name, site=site,
+                                                        settings=way.settings)] for measure in measures}
+if not records[way.rank]:
+    st.stop()
+
+rule = cards.phase_rule()
+found = [phasing.of_run(store, run, chosen.protocol, site, way, rule) for run in chosen.runs]
+panels = [trajectory.Drawn(registry.get(name), records[name], records.get(corrected, []))
+          for name, corrected in ((way.rank, way.corrected_rank), (way.decay, way.corrected_decay)) if name]
+every = [record for kept in records.values() for record in kept]
+below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(chosen.runs)[0])
+cards.figure(trajectory.stack(panels, below, trajectory.Axis(quantity), workspace.colours(), workspace.style(),
+                              phasing.shades(found)), every, title="Phases of training",
+             caption=f"{way.name}. {cards.caption(chosen, every, registry.get(way.rank))}", key="phases")
+if way.decay:
+    st.subheader("What is claimed")
+    st.dataframe(phasing.rows(found, rule), hide_index=True, alt="Phases of each run with their changes",
+                 column_config={"keeps its label": st.column_config.ProgressColumn(
+                     help="The share of nearby rules (window, confidence, prominence and length one step looser or "
+                          "stricter) that give these checkpoints the same label.", format="percent")})
+    for note in phasing.notes(found):
+        st.info(plain(note), icon=":material/info:")
+    with st.expander("The rule in full", icon=":material/gavel:"):
+        st.text(phases.__doc__)
+cards.undefined(every)
