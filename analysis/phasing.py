@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from analysis import compute, phases, registry
-from analysis.keys import Checkpoint, ResultKey, Run
+from analysis.changes import scalar
+from analysis.keys import Checkpoint, Run
 from analysis.representations import Protocol
 from analysis.results import Replicates, Scalar, Shade
 from analysis.store import Store
@@ -61,7 +62,8 @@ def of_run(store: Store, run: Run, protocol: Protocol, site: str, way: Way = OUR
         return None
     known: list[tuple[Checkpoint, Scalar, Scalar]] = []
     for checkpoint in run.checkpoints:
-        rank, decay = (_scalar(store, checkpoint, protocol, site, name, way.settings) for name in (way.rank, way.decay))
+        rank, decay = (scalar(store, checkpoint, protocol, site, registry.get(name), way.settings)
+                       for name in (way.rank, way.decay))
         if checkpoint.step is not None and rank and decay:
             known.append((checkpoint, rank, decay))
     unit: Literal["tokens", "steps"] = "tokens" if all(c.tokens is not None for c, *_ in known) else "steps"
@@ -104,15 +106,6 @@ def rows(found: Sequence[Phased | None], rule: phases.Rule = phases.CHOSEN) -> l
 def notes(found: Sequence[Phased | None]) -> list[str]:
     """What the checkpoints of each run cannot show."""
     return [f"{phased.run.name}: {note}." for phased in found if phased for note in phased.labels.notes]
-
-
-def _scalar(store: Store, checkpoint: Checkpoint, protocol: Protocol, site: str, name: str,
-            settings: compute.Settings) -> Scalar | None:
-    measure = registry.get(name)
-    params = tuple(sorted(measure.settings(settings.get(name)).items()))
-    key = ResultKey(protocol.key(checkpoint), site, name, measure.version, params)
-    stored = store.results(protocol.key(checkpoint)).get(key)
-    return stored.result if stored and isinstance(stored.result, Scalar) else None
 
 
 def _sizes(scalars: Sequence[Scalar]) -> np.ndarray | None:

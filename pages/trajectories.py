@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import compute, phasing, registry, summaries
+from analysis import changes, compute, phasing, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
 from ui import cards, jobs_panel, selection, workspace
@@ -52,5 +52,12 @@ cards.figure(trajectory.build(records, below, measure, axis, workspace.colours()
              title=f"{measure.label} over training", caption=cards.caption(chosen, records, measure),
              key="trajectory")
 cards.undefined(records)
+with st.expander("Is the difference between two checkpoints real?", icon=":material/compare_arrows:"):
+    every = {f"{run.name} · {c.revision}": c for run in chosen.runs for c in run.checkpoints}
+    one, other = st.columns(2)
+    before = every[one.selectbox("From", list(every), key="before", bind="query-params")]
+    after = every[other.selectbox("To", list(every), index=len(chosen.runs[0].checkpoints) - 1, key="after",
+                                  bind="query-params")]
+    cards.changes(changes.between(store, before, after, chosen.protocol, picked, measure, {name: params}))
 cards.warnings(chosen, facts, picked, outlier_warnings)
 cards.how_to_read(measure)

@@ -57,6 +57,18 @@ def undefined(records: Sequence[dict[str, Any]]) -> None:
         st.warning(f"Undefined at {plain(', '.join(where[:2]))}{more}, because {reason}.", icon=":material/block:")
 
 
+def changes(rows: Sequence[dict[str, Any]]) -> None:
+    """Differences between two checkpoints, each with its paired interval."""
+    if not rows:
+        st.info("Both checkpoints need this value, at this setting and at one of the sites.", icon=":material/info:")
+        return
+    st.dataframe(rows, hide_index=True, alt="Change of the measure between the two checkpoints at each site",
+                 column_config={name: st.column_config.NumberColumn(format="%.4g")
+                                for name in ("from", "to", "change", "low", "high")})
+    st.caption("low and high: 95 % interval of the change, by leaving the same documents out at both checkpoints. It "
+               "says how far the texts decide the difference, and not what another seed of the training would give.")
+
+
 def warnings(selection: Selection, facts: Sequence[dict[str, Any]], sites: Sequence[str], said: Any) -> None:
     """Identical checkpoints, and outliers that decide what the numbers say."""
     for run in selection.runs:
