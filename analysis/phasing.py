@@ -36,7 +36,8 @@ class Way:
 
 OURS = Way("Full spectrum, corrected", "RankMe of all covariance eigenvalues and α over ranks 11 to 50; the dotted "
            "lines are corrected for the bias of so few rows.", RANKME, ALPHA, "rankme_covariance_richardson",
-           "alpha_richardson")
+           "alpha_richardson", {ALPHA: {"first_rank": 11, "last_rank": 50},
+                                "alpha_richardson": {"first_rank": 11, "last_rank": 50}})
 LI = Way("Li 2025 (as released)", "Eigenvalues of the centred covariance, at most 2048 of them; α over ranks 12 to 100 "
          "with weights 1/rank. No correction.", "rankme_covariance_capped", ALPHA,
          settings={"rankme_covariance_capped": {"largest": 2048}, ALPHA: {"first_rank": 12, "last_rank": 100}})
@@ -97,9 +98,10 @@ def rows(found: Sequence[Phased | None], rule: phases.Rule = phases.CHOSEN) -> l
             listed.append({
                 "run": phased.run.name, "phase": phase.name, "from": phased.checkpoints[phase.start].revision,
                 "to": phased.checkpoints[phase.end].revision,
+                "reason": phase.reason or "",
+                "keeps its label": float(share[phase.start:phase.end + 1].mean()),
                 "RankMe": rank and "{:+.1%} [{:+.1%}, {:+.1%}]".format(*np.expm1([rank.value, rank.low, rank.high])),
-                "α": decay and f"{decay.value:+.3f} [{decay.low:+.3f}, {decay.high:+.3f}]",
-                "keeps its label": float(share[phase.start:phase.end + 1].mean()), "reason": phase.reason or None})
+                "α": decay and f"{decay.value:+.3f} [{decay.low:+.3f}, {decay.high:+.3f}]"})
     return listed
 
 

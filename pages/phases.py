@@ -51,8 +51,7 @@ if way.decay:
                  column_config={"keeps its label": st.column_config.ProgressColumn(
                      help="The share of nearby rules (window, confidence, prominence and length one step looser or "
                           "stricter) that give these checkpoints the same label.", format="percent")})
-    for note in phasing.notes(found):
-        st.info(plain(note), icon=":material/info:")
+    st.caption(plain(" ".join(phasing.notes(found))))
     with st.expander("The rule in full", icon=":material/gavel:"):
         st.text(phases.__doc__)
 cards.undefined(every)

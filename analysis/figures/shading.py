@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from analysis.figures.theme import PHASES, Style, faded
 from analysis.results import Shade
 
-STRIP = 0.022  # of the height of the plot
+STRIP = 14  # pixels
 
 
 def add_shades(figure: go.Figure, shades: Sequence[Shade], place: Callable[[dict[str, Any]], float | None],
@@ -24,18 +24,29 @@ def add_shades(figure: go.Figure, shades: Sequence[Shade], place: Callable[[dict
         figure.add_trace(go.Scatter(
             x=[None], y=[None], mode="markers", name=name, hoverinfo="skip",
             marker={"symbol": "square", "size": 11, "color": faded(PHASES[name], 0.45)}))
-    for number, run in enumerate(runs if len(runs) > 1 and named else ()):
-        figure.add_annotation(text=run, xref="paper", yref="paper", x=1, xanchor="right", yanchor="middle",
-                              y=_height(number) + STRIP / 2, showarrow=False,
-                              font={"size": style.font_px - 4, "color": colours[run]})
+    if len(runs) > 1 and named:
+        _name_strips(figure, runs, colours, style)
 
 
 def _add(figure: go.Figure, shade: Shade, ends: tuple[Any, Any], strip: int | None, style: Style) -> None:
-    low, high = (0.0, 1.0) if strip is None else (_height(strip), _height(strip) + STRIP)
+    low, high = (0.0, 1.0) if strip is None else _heights(figure, strip)
     figure.add_shape(type="rect", xref="x", yref="paper", x0=ends[0], x1=ends[1], y0=low, y1=high,
                      line={"width": 0}, layer="below", name=f"{shade.run}: {shade.name}",
                      fillcolor=faded(PHASES[shade.name], 0.16 if strip is None else 0.6))
 
 
-def _height(strip: int) -> float:
-    return 1 - (strip + 1) * STRIP * 1.2
+def _name_strips(figure: go.Figure, runs: Sequence[str], colours: dict[str, str], style: Style) -> None:
+    """Each strip says whose it is, and the legend makes room above them."""
+    for number, run in enumerate(runs):
+        low, high = _heights(figure, number)
+        figure.add_annotation(text=run, xref="paper", yref="paper", x=0, xanchor="left", yanchor="middle",
+                              y=(low + high) / 2, showarrow=False,
+                              font={"size": style.font_px - 2, "color": colours[run]})
+    figure.update_layout(legend={"y": _heights(figure, len(runs))[1]})
+
+
+def _heights(figure: go.Figure, strip: int) -> tuple[float, float]:
+    """Where a strip stands above the axes, as a share of their height."""
+    pixel = 1 / (figure.layout.height - figure.layout.margin.t - figure.layout.margin.b)
+    low = 1 + (4 + strip * (STRIP + 3)) * pixel
+    return low, low + STRIP * pixel

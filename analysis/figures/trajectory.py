@@ -60,7 +60,8 @@ def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, 
         _add_panel(figure, row, drawn, axis, colours, style, span)
     for run in dict.fromkeys(record["run"] for record in everything) if below else ():
         _add_below(figure, [row for row in below if row["run"] == run], colours[run], axis, span, panel.label, rows)
-    dress(figure, style, height=460 if rows == 1 else 600 if rows == 2 else 760)
+    listed = sum(trace.showlegend is not False for trace in figure.data)
+    dress(figure, style, height=(460 if rows == 1 else 600 if rows == 2 else 760) + 11 * max(0, listed - 4))
     _set_axes(figure, rows, axis, span, everything)
     if below:
         title = panel.label[:1].upper() + panel.label[1:].replace(" (", "<br>(")
