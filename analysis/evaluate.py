@@ -80,9 +80,10 @@ def _replicates(keys: Sequence[ResultKey], rows: TextRows, moments: Moments,
     """
     found: dict[ResultKey, list[float]] = {key: [] for key in keys}
     count = int(groups.max()) + 1
+    only_moments = all(registry.get(key.measure).takes == "moments" for key in keys)
     for group in range(count if keys and count >= MIN_GROUPS else 0):
-        kept = rows.kept(groups != group)
-        left_out = _left_out(moments, rows.x[groups == group], kept.x)
+        kept = rows if only_moments else rows.kept(groups != group)  # whose copies no spectral measure looks at
+        left_out = _left_out(moments, rows.x, groups == group)
         for key in list(found):
             value = _value(key, kept, left_out)
             if isinstance(value, Scalar) and value.defined:
@@ -92,10 +93,10 @@ def _replicates(keys: Sequence[ResultKey], rows: TextRows, moments: Moments,
     return found
 
 
-def _left_out(moments: Moments, dropped: np.ndarray, kept: np.ndarray) -> Moments:
+def _left_out(moments: Moments, rows: np.ndarray, dropped: np.ndarray) -> Moments:
     """Moments of the kept rows: by subtraction, or afresh where little variance is left and rounding would fill it."""
-    rest = moments - Moments.of(dropped)
-    return rest if np.trace(rest.scatter) > SUBTRACT_ABOVE * np.trace(moments.scatter) else Moments.of(kept)
+    rest = moments - Moments.of(rows[dropped])
+    return rest if np.trace(rest.scatter) > SUBTRACT_ABOVE * np.trace(moments.scatter) else Moments.of(rows[~dropped])
 
 
 def pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,

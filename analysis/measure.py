@@ -139,7 +139,7 @@ class Measure:
         if rows < self.min_samples:
             raise ValueError(f"{self.name} needs at least {self.min_samples} rows, got {rows}; use a larger probe or "
                              "a token policy with more rows")
-        if not np.isfinite(values).all():
+        if not (representation.is_finite if summarised else np.isfinite(values).all()):
             raise ValueError(f"{self.name}: the rows hold NaN or infinite values, so it has no value")
         if self.takes == "texts":
             return replace(representation, x=np.asarray(values, dtype=np.float64))

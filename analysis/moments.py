@@ -39,6 +39,10 @@ class Moments:
         return Moments(n, mean, self.scatter - part.scatter - np.outer(gap, gap) * (n * part.n / self.n))
 
     @cached_property
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.scatter).all())
+
+    @cached_property
     def covariance_eigenvalues(self) -> Float[np.ndarray, " d"]:
         """Eigenvalues of scatter / (n - 1), largest first; those below the rounding error of the largest are 0."""
         return _eigenvalues(self.scatter / (self.n - 1), self.n)

@@ -18,7 +18,7 @@ sys.path[:0] = [str(HOME)]
 from benchmarks import app, extraction, measures, scaling, storing
 
 BENCHES = [extraction.demo, extraction.realistic, extraction.memory, extraction.swap, storing.listing, storing.cancel,
-           app.reruns, measures.spectral, scaling.all_of_them]
+           app.reruns, measures.spectral, measures.swept, scaling.all_of_them]
 RESULTS = HOME / "benchmarks" / "results.json"
 
 
