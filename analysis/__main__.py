@@ -161,6 +161,17 @@ def _parser() -> argparse.ArgumentParser:
     weights.add_argument("--reference", metavar="REVISION", help="what changes are measured from (default: the first)")
     weights.add_argument("--json", action="store_true")
 
+    shares = add("sample-size", commands.sample_sizes)
+    shares.add_argument("run", nargs="+", metavar="RUN", help="name of a run, or the path of a folder")
+    shares.add_argument("--only", action="append", metavar="REVISION", help="a revision; repeat for more (default: the "
+                        "last of each run)")
+    shares.add_argument("--site", help='embedding, "block K" or final (default: the last)')
+    shares.add_argument("--measure", action="append", help="a measure that is one number of one representation; repeat "
+                        "for more (default: ranks, their corrected values and the decay exponent)")
+    shares.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the chosen measures")
+    shares.add_argument("--json", action="store_true")
+    protocol(shares, "last", "float32")
+
     storage = add("storage", commands.storage)
     storage.add_argument("--keep", type=float, metavar="GB", help="let rows go, those read longest ago first, until "
                          "so many GB are left; values stay")

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from analysis import compute, registry, summaries, views
+from analysis import compute, registry, sample_size, summaries, views
 from analysis.checkpoints import glance, hub
 from analysis.checkpoints.preflight import Report, as_json, examine
 from analysis.errors import ExplorerError
@@ -37,7 +37,8 @@ def list_runs(arguments: argparse.Namespace, store: Store, status: Status) -> No
         print(f"{run.name}  {len(run.checkpoints)} checkpoints, {run.checkpoints[0].revision} to "
               f"{run.checkpoints[-1].revision}  {run.source}")
         for probe, policy, dtype in compute.protocols(store, [run]):
-            print(f"    computed on {probe}, token policy {policy}{'' if dtype == 'float32' else f', {dtype}'}")
+            if not sample_size.is_shares(policy):
+                print(f"    computed on {probe}, token policy {policy}{'' if dtype == 'float32' else f', {dtype}'}")
         for group in run.duplicates:
             print(f"    warning: {', '.join(group)} have identical weights")
 
@@ -51,6 +52,7 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     policy = str(Policy.parse(arguments.policy)) if arguments.policy else None
     found = compute.records(store, run, probe=probe, policy=policy, dtype=arguments.dtype, measure=arguments.measure,
                             site=arguments.site)
+    found = [record for record in found if not sample_size.is_shares(record["protocol"]["policy"])]
     if arguments.site and not found:
         sites = {record["site"] for record in compute.records(store, run, probe=probe, policy=policy)}
         if sites and arguments.site not in sites:
@@ -183,6 +185,34 @@ def weights(arguments: argparse.Namespace, store: Store, status: Status) -> None
     for record in values:
         value = record["reason"] or f"{record['value']:.6g}"
         print(f"{record['run']}  {record['revision']:>12}  {record['site']:<56} {record['measure']:<26} {value}")
+
+
+def sample_sizes(arguments: argparse.Namespace, store: Store, status: Status) -> None:
+    """Measures on shares of the documents at the last checkpoint: would more texts change the number?"""
+    runs = [find_run(store, name) for name in dict.fromkeys(arguments.run)]
+    for revision in arguments.only or []:
+        if not any(c.revision == revision for run in runs for c in run.checkpoints):
+            views.checkpoint_of(runs[0], revision)  # raises, and says which there are
+    measures = sample_size.asked(arguments.measure)
+    settings, policy = settings_of(arguments.set, list(measures)), Policy.parse(arguments.policy)
+    done, found, problems = 0, list[dict](), list[str]()
+    for run in runs:
+        probe = find_probe(arguments.probe or run.default_probe or DEFAULT)
+        question = sample_size.Question(compute.Protocol(probe, policy, arguments.dtype), measures, settings,
+                                        arguments.site)
+        chosen = [c for c in run.checkpoints if c.revision in (arguments.only or [run.checkpoints[-1].revision])]
+        try:
+            done += sample_size.measure_shares(store, chosen, question, status.report, status.log)
+        except ExplorerError as error:
+            problems.append(str(error))
+        if any(store.representations_of(checkpoint.fingerprint) for checkpoint in chosen):
+            remember(store, run)
+        found += sample_size.records(store, run, question, [checkpoint.revision for checkpoint in chosen])
+    if problems:
+        raise ExplorerError(" ".join(problems))
+    status.say(f"{done} checkpoint(s) needed work")
+    if not status.path:  # a worker's output is its log
+        print(json.dumps(found) if arguments.json else "\n".join(sample_size.table(found)))
 
 
 def storage(arguments: argparse.Namespace, store: Store, status: Status) -> None:

@@ -5,7 +5,6 @@ Reading never computes; `sweep` and `compare` compute what is missing, in a work
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ from analysis.evaluate import evaluate, pair_matrix
 from analysis.files import collector_paused
 from analysis.keys import SCHEMA_VERSION, Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
-from analysis.measures.spectrum_decay import decay_line
 from analysis.representations import Extraction, Protocol, Report, silent
-from analysis.results import Curve, FittedSpectrum, PairMatrix, Panel, Scalar
+from analysis.results import PairMatrix, Panel, Scalar
 from analysis.store import Representation, Store
 
 Settings = dict[str, dict[str, int]]
@@ -62,24 +60,6 @@ def losses(store: Store, run: Run, protocol: Protocol) -> list[dict[str, Any]]:
     """Language-model loss on the probe, and the other facts recorded with each representation of a run."""
     facts = ((checkpoint, store.representation_facts(protocol.key(checkpoint))) for checkpoint in run.checkpoints)
     return [{**f, "run": run.name, "step": c.step, "tokens": c.tokens, "revision": c.revision} for c, f in facts if f]
-
-
-def spectra(store: Store, checkpoints: Sequence[Checkpoint], protocol: Protocol, site: str,
-            window: tuple[int, int]) -> list[FittedSpectrum]:
-    """The stored eigenspectra of one site, each with its power-law fit over the window of ranks."""
-    found = []
-    for checkpoint in checkpoints:
-        for stored in store.results(protocol.key(checkpoint)).values():
-            if stored.key.measure == "covariance_eigenspectrum" and stored.key.site == site \
-                    and isinstance(stored.result, Curve) and _current(stored.key, {}):
-                spectrum = FittedSpectrum(run=checkpoint.run, revision=checkpoint.revision, n=stored.n, window=window,
-                                          values=stored.result.values)
-                try:
-                    alpha, intercept = decay_line(spectrum.values, *window)
-                    found.append(replace(spectrum, alpha=alpha, intercept=intercept))
-                except ValueError as error:
-                    found.append(replace(spectrum, reason=str(error)))
-    return found
 
 
 def sites(store: Store, runs: Sequence[Run], protocol: Protocol) -> list[str]:

@@ -56,9 +56,23 @@ class PairMatrix:
     reasons: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bend:
+    """A power law with one break. `corners` are rank and height of the line at both ends and at the break."""
+
+    break_rank: int
+    head_alpha: float
+    tail_alpha: float
+    gain: float
+    corners: tuple[tuple[int, float], ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedSpectrum:
-    """An eigenspectrum with the power law fitted over a window of ranks; alpha is None, with a reason, if undefined."""
+    """An eigenspectrum with the power law fitted over a window of ranks; alpha is None, with a reason, if undefined.
+
+    The same holds of `bend` and `no_bend`. `noise` is the spectrum of isotropic noise of the same n, d and variance.
+    """
 
     run: str
     revision: str
@@ -68,6 +82,9 @@ class FittedSpectrum:
     alpha: float | None = None
     intercept: float | None = None
     reason: str = ""
+    bend: Bend | None = None
+    no_bend: str = ""
+    noise: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

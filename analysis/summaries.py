@@ -12,6 +12,7 @@ from analysis.estimates import duration, forward_s
 from analysis.extraction.probes import AS_GIVEN, Probe
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
+from analysis.sample_size import is_shares
 from analysis.store import Store
 
 
@@ -39,7 +40,8 @@ def loaded(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Every run in a row: its extent, and what its checkpoints have results for."""
     rows = []
     for run in runs:
-        known = [key for c in run.checkpoints for key in store.representations_of(c.fingerprint)]
+        known = [key for c in run.checkpoints for key in store.representations_of(c.fingerprint)
+                 if not is_shares(key.policy)]
         done = Counter(", ".join([key.probe.split("@")[0], key.policy, *{key.dtype} - {"float32"}]) for key in known)
         rows.append({"run": run.name, "checkpoints": len(run.checkpoints), "first": run.checkpoints[0].revision,
                      "last": run.checkpoints[-1].revision,
@@ -81,11 +83,13 @@ def tensors(found: Sequence[Tensor]) -> list[dict[str, Any]]:
 
 def spectrum_records(spectra: Sequence[FittedSpectrum], site: str, protocol: Protocol,
                      checkpoints: Sequence[Checkpoint]) -> list[dict[str, Any]]:
-    """One record per eigenvalue, with the fit beside it."""
+    """One record per eigenvalue, with the fits and the eigenvalue of isotropic noise beside it."""
     prints = {(c.run, c.revision): c.fingerprint for c in checkpoints}
     return [{"run": s.run, "revision": s.revision, "site": site, "rank": rank, "eigenvalue": float(value),
-             "alpha": s.alpha, "fit_first_rank": s.window[0], "fit_last_rank": s.window[1], "n": s.n,
-             "d": len(s.values), "protocol": described(protocol), "fingerprint": prints[s.run, s.revision]}
+             "noise_eigenvalue": None if s.noise is None or rank > len(s.noise) else float(s.noise[rank - 1]),
+             "alpha": s.alpha, "head_alpha": s.bend and s.bend.head_alpha, "tail_alpha": s.bend and s.bend.tail_alpha,
+             "break_rank": s.bend and s.bend.break_rank, "fit_first_rank": s.window[0], "fit_last_rank": s.window[1],
+             "n": s.n, "d": len(s.values), "protocol": described(protocol), "fingerprint": prints[s.run, s.revision]}
             for s in spectra for rank, value in enumerate(s.values, 1)]
 
 

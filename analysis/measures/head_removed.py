@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from analysis.errors import Undefined
 from analysis.measure import SIMILARITY, Measure, Param
@@ -29,11 +30,7 @@ def rankme_covariance_head_removed(x: Moments, removed: int = 8) -> float:
     Raises Undefined when fewer than 2 positive eigenvalues are left. Reference: RankMe as in Li et al. 2025, without
     the top directions as in Mu & Viswanath 2018.
     """
-    tail = x.covariance_eigenvalues[removed:]
-    left = int(np.sum(tail > 0))
-    if left < 2:
-        raise Undefined(f"without the {removed} largest eigenvalues {left} are positive, and 2 are needed")
-    return exponential_entropy(tail)
+    return entropy_without_head(x.covariance_eigenvalues, removed)
 
 
 def head_share(x: Moments, head: int = 8) -> float:
@@ -55,6 +52,15 @@ def head_share(x: Moments, head: int = 8) -> float:
     Raises Undefined when every row is the same. Reference: Mu & Viswanath 2018, the variance of the top directions.
     """
     return float(1 - np.sum(shares(x.covariance_eigenvalues)[head:]))  # exactly 1 where nothing is outside
+
+
+def entropy_without_head(eigenvalues: Float[np.ndarray, " r"], removed: int) -> float:
+    """exp(-sum p ln p) of what is left of a spectrum, for the measure and for the table below the spectrum figure."""
+    tail = eigenvalues[removed:]
+    left = int(np.sum(tail > 0))
+    if left < 2:
+        raise Undefined(f"without the {removed} largest eigenvalues {left} are positive, and 2 are needed")
+    return exponential_entropy(tail)
 
 
 _SHARED: dict[str, Any] = {
