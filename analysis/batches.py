@@ -27,7 +27,7 @@ def packed(results: Sequence[Stored]) -> tuple[list[dict[str, Any]], dict[str, n
     are of the same documents."""
     curves = {stored.key.digest: stored.result.values for stored in results if isinstance(stored.result, Curve)}
     kept = [scalar.replicates for stored in results if isinstance(scalar := stored.result, Scalar)
-            and scalar.replicates is not None]
+            and scalar.defined and scalar.replicates is not None]
     paired = {REPLICATES: np.stack([one.values for one in kept]), SIZES: kept[0].sizes} if kept else {}
     return [_record(stored) for stored in results], curves | paired
 
@@ -45,7 +45,7 @@ def _record(stored: Stored) -> dict[str, Any]:
     if isinstance(result, Scalar):
         record |= {"value": result.value if result.defined else None, "low": result.low, "high": result.high,
                    "chance": result.chance}
-        if result.replicates is not None:
+        if result.defined and result.replicates is not None:
             record["paired"] = True
     return record
 

@@ -20,7 +20,8 @@ SUBTRACT_ABOVE = 0.1  # share of the variance that must remain
 
 def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
     """Values and intervals of several measures of one site, sharing every eigendecomposition."""
-    rows = TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids)
+    several = any(key.representation.policy.startswith("every") for key in keys)
+    rows = TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids, several)
     moments = Moments.of(rows.x)
     plain = {key: _plain(key) for key in keys}
     values = {key: _value(key, rows, moments) for key in dict.fromkeys([*keys, *plain.values()])}

@@ -39,8 +39,7 @@ FLAT, DISAGREE = "no slope differs from 0", "RankMe and alpha disagree"
 ONLY_RANKME, ONLY_ALPHA = "only the slope of RankMe differs from 0", "only the slope of alpha differs from 0"
 SHORT, SMALL, UNPAIRED = "too short", "too small", "no paired intervals"
 COARSE = "too few early checkpoints to tell warmup from compression-seeking"
-ZERO, UNDEFINED = "position 0 has no logarithm", "a value is undefined here"
-REPEATED = "all values equal those of the checkpoint before"
+ZERO, UNDEFINED, REPEATED = "position 0 has no logarithm", "a value is undefined here", "values repeat those before"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,8 +65,8 @@ class Series:
         if not np.all(np.isfinite(self.position)) or np.any(np.diff(self.position, prepend=-1e-300) <= 0):
             raise ValueError("positions must be finite, 0 or more and strictly increasing")
         wanted = {(len(self.sizes), len(self.position))} if self.sizes is not None else set()
-        got = {np.shape(part) for part in (self.log_rankme_left_out, self.alpha_left_out) if part is not None}
-        if wanted and got - wanted:
+        if wanted and (got := {np.shape(part) for part in (self.log_rankme_left_out, self.alpha_left_out)
+                               if part is not None}) - wanted:
             raise ValueError(f"values with a group left out must have shape {wanted}, got {got}")
 
 
@@ -99,8 +98,7 @@ class Contrast:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval excludes 0, else 0."""
-        return int(self.low > 0) - int(self.high < 0)
+        return int(self.low > 0) - int(self.high < 0)  # 0 where the interval holds it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +240,8 @@ def _left_out(series: Series) -> list[str]:
 
 def _refusal(series: Series, kept: Int[np.ndarray, " k"], rule: Rule) -> str:
     """Why the rule cannot be applied at all, or nothing."""
+    if not np.isfinite(series.log_rankme + series.alpha).any():
+        return "RankMe or alpha is undefined at every checkpoint"
     if series.sizes is None or series.log_rankme_left_out is None or series.alpha_left_out is None:
         return UNPAIRED
     if len(series.sizes) < MIN_GROUPS:
@@ -295,6 +295,6 @@ def _named(series: Series, pieces: Sequence[tuple[int, Phase]], kept: Float[np.n
         named.append(phase if phase.reason else replace(phase, reason=COARSE) if coarse and name == "warmup" else
                      replace(phase, name=name))
     notes = [f"{count} checkpoints between 0 and {limit:.3g} {series.unit}; {rule.window} are needed to see warmup"]
-    notes = notes[count >= rule.window:] + [f"{left_out.count(cause)} left out of slopes: {cause}"
+    notes = notes[count >= rule.window:] + [f"{left_out.count(cause)} checkpoint(s) left out of slopes: {cause}"
                                             for cause in (ZERO, UNDEFINED, REPEATED) if cause in left_out]
     return Labels(tuple(named), tuple(notes))

@@ -105,9 +105,12 @@ def rows(found: Sequence[Phased | None], rule: phases.Rule = phases.CHOSEN) -> l
     return listed
 
 
-def notes(found: Sequence[Phased | None]) -> list[str]:
-    """What the checkpoints of each run cannot show."""
-    return [f"{phased.run.name}: {note}." for phased in found if phased for note in phased.labels.notes]
+def notes(found: Sequence[Phased | None], runs: Sequence[Run] = ()) -> list[str]:
+    """What the checkpoints of each run cannot show; of `runs` those without a label come last."""
+    labelled = {phased.run.name for phased in found if phased}
+    silent = [f"{run.name}: no steps that grow from checkpoint to checkpoint, so no phases." for run in runs
+              if run.name not in labelled]
+    return [f"{phased.run.name}: {note}." for phased in found if phased for note in phased.labels.notes] + silent
 
 
 def _sizes(scalars: Sequence[Scalar]) -> np.ndarray | None:

@@ -268,7 +268,8 @@ def _site(store: Store, run: Run, question: Question) -> str | None:
 
 def _rows(representation: Representation, keys: Sequence[ResultKey]) -> TextRows:
     (site,) = {key.site for key in keys}
-    return TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids)
+    several = keys[0].representation.policy.startswith("every")
+    return TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids, several)
 
 
 def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar:

@@ -18,9 +18,11 @@ class TextRows:
     positions: Int[np.ndarray, " n"]
 
     @staticmethod
-    def of(x: Float[np.ndarray, "n d"], row_ids: Sequence[str], document_ids: Sequence[str]) -> "TextRows":
-        """From the ids of stored rows: `text@position` where several tokens of a text are rows, else its own name."""
-        named = [id.rpartition("@") for id in row_ids]
+    def of(x: Float[np.ndarray, "n d"], row_ids: Sequence[str], document_ids: Sequence[str],
+           positioned: bool = True) -> "TextRows":
+        """From the ids of stored rows: `text@position` where several tokens of a text are rows, else its own name.
+        Not `positioned` are rows that are one a text, whatever their names look like."""
+        named = [id.rpartition("@") if positioned else ("", "", id) for id in row_ids]
         at = [(text, int(position)) if text and position.isdecimal() else (id, 0)
               for id, (text, _, position) in zip(row_ids, named, strict=True)]
         return TextRows(x, _numbered([text for text, _ in at]), _numbered(document_ids),

@@ -17,11 +17,11 @@ store = workspace.store()
 sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
 left, middle, right = st.columns([4, 2, 2])
 way = phasing.WAYS[left.segmented_control("Protocol", list(phasing.WAYS), default=phasing.OURS.name, key="way",
-                                          bind="query-params", required=True)]
+                                          bind="query-params", required=True) or phasing.OURS.name]
 site = middle.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
 axes = summaries.axes(chosen.runs)
 quantity = right.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params", required=True,
-                                   format_func=lambda a: {"revision": "stage"}.get(a, a))
+                                   format_func=lambda a: {"revision": "stage"}.get(a, a)) or axes[0]
 st.caption(way.says)
 
 measures = [registry.get(name) for name in way.measures]
@@ -36,7 +36,7 @@ records = {measure.name: [record for run in chosen.runs
 if not records[way.rank]:
     st.stop()
 
-rule = cards.phase_rule()
+rule = cards.phase_rule() if way.decay else phases.CHOSEN
 found = [phasing.of_run(store, run, chosen.protocol, site, way, rule) for run in chosen.runs]
 panels = [trajectory.Drawn(registry.get(name), records[name], records.get(corrected, []))
           for name, corrected in ((way.rank, way.corrected_rank), (way.decay, way.corrected_decay)) if name]
@@ -45,13 +45,14 @@ below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(c
 cards.figure(trajectory.stack(panels, below, trajectory.Axis(quantity), workspace.colours(), workspace.style(),
                               phasing.shades(found)), every, title="Phases of training",
              caption=f"{way.name}. {cards.caption(chosen, every, registry.get(way.rank))}", key="phases")
-if way.decay:
+if way.decay and (rows := phasing.rows(found, rule)):
     st.subheader("What is claimed")
-    st.dataframe(phasing.rows(found, rule), hide_index=True, alt="Phases of each run with their changes",
+    st.dataframe(rows, hide_index=True, alt="Phases of each run with their changes",
                  column_config={"keeps its label": st.column_config.ProgressColumn(
                      help="The share of nearby rules (window, confidence, prominence and length one step looser or "
                           "stricter) that give these checkpoints the same label.", format="percent")})
-    st.caption(plain(" ".join(phasing.notes(found))))
     with st.expander("The rule in full", icon=":material/gavel:"):
         st.text(phases.__doc__)
+if way.decay:
+    st.caption(plain(" ".join(phasing.notes(found, chosen.runs))))
 cards.undefined(every)

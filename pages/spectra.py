@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from analysis import compute, registry, summaries, views
+from analysis import compute, registry, spectra, summaries, views
 from analysis.figures import spectrum
 from ui import cards, jobs_panel, selection, workspace
+from ui.plain import plain
 
 st.title("Spectra")
 st.markdown("Each point is the variance along one principal direction. The dashed line is the fitted power law; its "
@@ -19,23 +20,46 @@ site = left.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="que
 revisions = list(dict.fromkeys(c.revision for run in chosen.runs for c in run.checkpoints))
 picked = right.multiselect("Checkpoints", revisions, default=views.spread(revisions, 4), key="at",
                            bind="query-params")
-window = cards.measure_params(decay)
+usual = spectra.usual(st.query_params)
+name = st.segmented_control("Ranks of the fit", [*spectra.BANDS, spectra.OWN], default=usual, key="ranks",
+                            bind="query-params", required=True, help="Where α depends on the window, the spectrum is "
+                            f"no power law. The end is {spectra.END} ranks before the last positive eigenvalue.")
+name = name or usual  # a link may hold an empty choice
+fields = cards.measure_params(decay) if name == spectra.OWN else {}
+band = (fields["first_rank"], fields["last_rank"]) if fields else spectra.BANDS[name]
+with st.container(horizontal=True):
+    broken = st.toggle("Broken power law", key="broken", bind="query-params",
+                       help="The two lines that fit best over the same window, solid, with a diamond where they meet.")
+    noise = st.toggle("Isotropic noise", key="noise", bind="query-params",
+                      help="The Marchenko-Pastur spectrum of rows without structure.")
 
 if compute.missing(store, chosen.runs, chosen.protocol, [measure]):
     jobs_panel.offer(["sweep", *(run.name for run in chosen.runs), "--measure", measure.name, *chosen.argv],
                      measure.label, "The eigenspectrum is not computed yet for every checkpoint on these rows.")
-if window["last_rank"] < window["first_rank"] + 2:
+if not spectra.long_enough(band):
     st.error("The window needs at least 3 ranks: raise the last rank or lower the first.")
     st.stop()
 checkpoints = [c for run in chosen.runs for c in run.checkpoints if c.revision in picked]
-spectra = compute.spectra(store, checkpoints, chosen.protocol, site, (window["first_rank"], window["last_rank"]))
-if not spectra:
+found = spectra.fitted(store, checkpoints, chosen.protocol, site, band)
+if not found:
     st.info("Choose checkpoints that are computed.", icon=":material/arrow_upward:")
     st.stop()
 
-records = summaries.spectrum_records(spectra, site, chosen.protocol, checkpoints)
-cards.figure(spectrum.build(spectra, workspace.colours(), workspace.style()), records,
+st.caption(plain(spectra.too_short(found)))
+records = summaries.spectrum_records(found, site, chosen.protocol, checkpoints)
+cards.figure(spectrum.build(found, workspace.colours(), workspace.style(), broken=broken, noise=noise), records,
              title=f"Eigenspectrum at {site}", caption=cards.caption(chosen, records), key="spectrum")
-for reason in dict.fromkeys(s.reason for s in spectra if s.reason):
+for reason in dict.fromkeys(s.reason for s in found if s.reason):
     st.warning(f"No line is drawn where {reason}.", icon=":material/block:")
+for reason in dict.fromkeys(s.no_bend for s in found if broken and s.no_bend and not s.reason):
+    st.warning(f"No broken line is drawn where {reason}.", icon=":material/block:")
+
+st.subheader("Is it one power law?")
+rows, notes = spectra.table(found, site, band)
+numbers = [column for column in rows[0] if column not in ("run", "checkpoint", "site", "window")]
+st.dataframe(rows, hide_index=True, alt="Exponents over every window of ranks, and ranks without the head",
+             placeholder="", column_config={column: st.column_config.NumberColumn(format="%.3g") for column in numbers})
+st.caption("Window, chance α (of isotropic noise), curvature and break gain (the share of the misfit that one break "
+           "removes) are of the ranks chosen above. The menu at the table's corner saves it as CSV.")
+st.caption("  \n".join(plain(note) for note in notes))
 cards.how_to_read(decay)

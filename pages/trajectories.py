@@ -22,7 +22,7 @@ picked = middle.multiselect("Sites", sites, default=sites[-1:], key="sites", bin
 with right:
     axes = summaries.axes(chosen.runs)
     quantity = st.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params",
-                                    required=True, format_func=lambda a: {"revision": "stage"}.get(a, a))
+                                    required=True, format_func=lambda a: {"revision": "stage"}.get(a, a)) or axes[0]
     log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
 below_name = left.selectbox("Below it", compute.quantities(chosen.runs), key="below", bind="query-params",
                           help="The loss on the probe, or a column of the training log, on the same axis.")

@@ -11,19 +11,22 @@ import torch
 from scipy.stats import t
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from analysis import compute, registry
+from analysis import compute, registry, spectra
 from analysis.checkpoints.folder import open_run
 from analysis.compute import PROBE_LOSS, Protocol
 from analysis.errors import ExplorerError
 from analysis.extraction import forward
 from analysis.keys import Policy
+from analysis.representations import ensure
 from analysis.store import Store
+from analysis.textrows import TextRows
 from tests.store.test_store import contents
 
 SITES = ["embedding", "block 1", "block 2", "final"]
 SINGLE = [measure for measure in registry.all_measures().values() if measure.arity == 1]
 ALPHA = "alpha_weighted_least_squares"
-NARROW = {ALPHA: {"first_rank": 1, "last_rank": 10}}
+NARROW = {measure.name: {"first_rank": 1, "last_rank": 10} for measure in SINGLE
+          if "last_rank" in {param.name for param in measure.params}}
 FIELDS = {"run", "revision", "step", "tokens", "site", "measure", "value", "low", "high", "n", "d", "protocol",
           "fingerprint", "reason", "chance"}
 
@@ -202,7 +205,7 @@ def test_what_a_base_holds_is_not_computed_again_and_what_it_lacks_is(swept, run
     before = contents(swept.root)
     assert compute.sweep(above, [run], protocol, SINGLE) == 0 == len(passes)
     assert compute.sweep(above, [run], protocol, SINGLE, NARROW) == 3 == len(passes)
-    assert len(compute.records(above, run)) == 3 * len(SITES) * (len(SINGLE) + 1)
+    assert len(compute.records(above, run)) == 3 * len(SITES) * (len(SINGLE) + len(NARROW))
     assert contents(swept.root) == before
 
 
@@ -211,7 +214,13 @@ def test_what_a_base_holds_is_not_computed_again_and_what_it_lacks_is(swept, run
 def test_a_stored_value_is_the_measure_of_rows_that_transformers_gives(swept, run, protocol, by_hand, measure, site):
     compute.sweep(swept, [run], protocol, measures(measure), NARROW)
     record = compute.records(swept, run, measure=measure, site=site, settings=NARROW)[-1]
-    expected = registry.get(measure)(by_hand[0][site], **NARROW.get(measure, {}))
+    representation = ensure(swept, run.checkpoints[-1], protocol)
+    rows = TextRows.of(by_hand[0][site], representation.row_ids, representation.document_ids)
+    given = rows if registry.get(measure).takes == "texts" else rows.x
+    expected = registry.get(measure)(given, **NARROW.get(measure, {}))
+    if expected.reason:
+        assert record["value"] is None and record["reason"] == expected.reason
+        return
     assert expected.defined and record["value"] == pytest.approx(expected.value, rel=1e-3)
     assert (record["n"], record["d"], record["reason"]) == (48, 16, "")
 
@@ -264,7 +273,7 @@ def test_results_of_an_older_or_unknown_measure_are_not_shown_and_computed_anew(
     store.put_results([replace(item, key=replace(item.key, version=item.key.version - 1)) for item in old])
     store.put_results([replace(old[0], key=replace(old[0].key, measure="forgotten"))])
     assert compute.records(store, run) == []
-    assert compute.spectra(store, run.checkpoints, protocol, "final", (1, 10)) == []
+    assert spectra.fitted(store, run.checkpoints, protocol, "final", (1, 10)) == []
     assert compute.sweep(store, [run], protocol, SINGLE) == 3
     assert compute.records(store, run) == compute.records(swept, run)
 
@@ -302,7 +311,7 @@ def test_sites_are_those_that_were_measured_from_input_to_output(swept, store, r
 
 
 def test_spectra_hold_the_eigenvalues_of_the_covariance_and_the_fit_if_there_is_one(swept, run, protocol, by_hand):
-    found = compute.spectra(swept, run.checkpoints, protocol, "final", (2, 9))
+    found = spectra.fitted(swept, run.checkpoints, protocol, "final", (2, 9))
     assert [(s.run, s.revision, s.n, s.window) for s in found] == [("tiny", f"step{k}", 48, (2, 9)) for k in (0, 1, 8)]
     expected = np.linalg.eigvalsh(np.cov(by_hand[0]["final"].T))[::-1]
     np.testing.assert_allclose(found[-1].values, expected, rtol=1e-3, atol=1e-6 * expected[0])
@@ -310,7 +319,7 @@ def test_spectra_hold_the_eigenvalues_of_the_covariance_and_the_fit_if_there_is_
     slope, height = np.polyfit(np.log(ranks), np.log(found[-1].values[1:9]), 1, w=ranks**-0.5)
     assert (found[-1].alpha, found[-1].intercept) == pytest.approx((-slope, height))
     for window, reason in (((1, 40), "only"), ((5, 6), "at least 3 ranks")):
-        for spectrum in compute.spectra(swept, run.checkpoints, protocol, "embedding", window):
+        for spectrum in spectra.fitted(swept, run.checkpoints, protocol, "embedding", window):
             assert spectrum.alpha is None and reason in spectrum.reason and len(spectrum.values) == 16
 
 

@@ -320,14 +320,14 @@ def test_position_zero_is_its_own_checkpoint_outside_all_slopes():
     labels = label(replace(data, position=np.array([0.0, *POSITIONS]), **parts))
     assert outline(labels)[0] == (0, 0, "not resolved", ZERO)
     assert labels.names()[1:] == label(data).names()
-    assert labels.notes == (f"1 left out of slopes: {ZERO}",)
+    assert labels.notes == (f"1 checkpoint(s) left out of slopes: {ZERO}",)
 
 
 def test_one_repeated_checkpoint_inside_a_phase_changes_no_other_label():
     data = planted(np.random.default_rng(18), jitter=0.0)
     labels = label(with_column(data, 5, like=4))
     assert named(labels) == PLANTED and labels.phases[0].end >= 6
-    assert labels.notes == (f"1 left out of slopes: {REPEATED}",)
+    assert labels.notes == (f"1 checkpoint(s) left out of slopes: {REPEATED}",)
 
 
 def test_a_run_of_repeated_checkpoints_is_no_plateau_and_no_phase():

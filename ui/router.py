@@ -24,6 +24,8 @@ def route() -> None:
                 help="The weight matrices themselves: their ranks and norms, and how far they moved."),
         st.Page(HOME / "pages" / "spectra.py", title="Spectra", icon=":material/ssid_chart:",
                 help="The eigenspectrum behind a number, at chosen checkpoints."),
+        st.Page(HOME / "pages" / "sample_size.py", title="Sample size", icon=":material/data_thresholding:",
+                help="Would more texts change a number? Its value on parts of the documents and on all of them."),
         st.Page(HOME / "pages" / "similarity.py", title="Similarity", icon=":material/grid_on:",
                 help="Layer by layer and step by step, within a run and between two."),
         st.Page(HOME / "pages" / "checkpoints.py", title="Checkpoints", icon=":material/inventory_2:",

@@ -11,21 +11,19 @@ from analysis.results import Shade
 STRIP = 14  # pixels
 
 
-def add_shades(figure: go.Figure, shades: Sequence[Shade], place: Callable[[dict[str, Any]], float | None],
-               colours: dict[str, str], style: Style) -> None:
-    """Named phases only: what is not resolved stays as it is."""
-    runs = list(dict.fromkeys(shade.run for shade in shades))
-    for shade in shades:
-        ends = place(shade.first), place(shade.last)
-        if shade.name in PHASES and None not in ends:
-            _add(figure, shade, ends, None if len(runs) == 1 else runs.index(shade.run), style)
-    named = list(dict.fromkeys(shade.name for shade in shades if shade.name in PHASES))
-    for name in named:  # the legend says what a tint is
+def add_shades(figure: go.Figure, shades: Sequence[Shade], runs: Sequence[str],
+               place: Callable[[dict[str, Any]], float | None], colours: dict[str, str], style: Style) -> None:
+    """Named phases only: what is not resolved stays as it is. Strips where several runs are drawn, in their order."""
+    drawn = [(shade, ends) for shade in shades if shade.name in PHASES and shade.run in runs
+             and None not in (ends := (place(shade.first), place(shade.last)))]
+    for shade, ends in drawn:
+        _add(figure, shade, ends, None if len(runs) == 1 else len(runs) - 1 - runs.index(shade.run), style)
+    for name in dict.fromkeys(shade.name for shade, _ in drawn):  # the legend says what a tint is
         figure.add_trace(go.Scatter(
             x=[None], y=[None], mode="markers", name=name, hoverinfo="skip",
             marker={"symbol": "square", "size": 11, "color": faded(PHASES[name], 0.45)}))
-    if len(runs) > 1 and named:
-        _name_strips(figure, runs, colours, style)
+    if len(runs) > 1 and drawn:
+        _name_strips(figure, runs[::-1], colours, style)
 
 
 def _add(figure: go.Figure, shade: Shade, ends: tuple[Any, Any], strip: int | None, style: Style) -> None:

@@ -26,6 +26,7 @@ def build(spectra: Sequence[FittedSpectrum], colours: dict[str, str], style: Sty
         for index, view in enumerate(views):
             _add(figure, view, shade(colours[run], index, len(views), style), style, broken)
     dress(figure, style, height=600 + LEGEND_LINE * len([view for view in spectra if broken and view.bend]))
+    figure.update_layout(legend={"maxheight": 0.7})  # by itself it hides what is beyond half of the figure
     figure.update_xaxes(type="log", title_text="Rank k", dtick=1)
     figure.update_yaxes(type="log", title_text=axis_title("Covariance eigenvalue", "λ<sub>k</sub>", "variance"),
                         exponentformat="power", dtick=1)

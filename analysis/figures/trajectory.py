@@ -66,7 +66,8 @@ def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, 
     if below:
         title = panel.label[:1].upper() + panel.label[1:].replace(" (", "<br>(")
         figure.update_yaxes(title_text=title, row=rows, col=1)
-    add_shades(figure, shades, lambda record: _place(record, axis, span), colours, style)
+    runs = list(dict.fromkeys(record["run"] for drawn in panels for record in drawn.records))
+    add_shades(figure, shades, runs, lambda record: _place(record, axis, span), colours, style)
     return figure
 
 
@@ -82,9 +83,10 @@ def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: d
             _add_series(figure, series, f"{run} · {site}", colour, symbol, axis, span, measure)
             if corrected:
                 _add_corrected(figure, corrected, f"{run} · {site}, corrected", colour, axis, span)
+    listed = {trace.legendgroup for trace in figure.data[:before] if trace.showlegend is not False}
     for trace in figure.data[before:]:
         trace.update(xaxis=f"x{row}" if row > 1 else "x", yaxis=f"y{row}" if row > 1 else "y",
-                     showlegend=trace.showlegend if row == 1 else False)
+                     showlegend=False if trace.legendgroup in listed else trace.showlegend)
     figure.update_yaxes(title_text=axis_title(measure.label, measure.symbol, measure.unit), row=row, col=1,
                         type="log" if measure.log_scale else "linear")
     if measure.bounds == (0.0, 1.0):
@@ -125,6 +127,8 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
 def _add_corrected(figure: go.Figure, series: list[dict[str, Any]], name: str, colour: str, axis: Axis,
                    span: tuple[float, float]) -> None:
     placed = [record for record in series if record[axis.quantity] is not None]
+    if not placed:
+        return
     figure.add_trace(go.Scatter(
         x=[_place(record, axis, span) for record in placed], y=[record["value"] for record in placed], mode="lines",
         name=name, legendgroup=name, line={"color": colour, "width": 1.5, "dash": "dot"}, connectgaps=False,

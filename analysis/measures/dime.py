@@ -72,7 +72,8 @@ MEASURES = (
             bounds=(-np.inf, np.inf), direction="larger: the halves of a document share more than those of two do",
             invariant_to=SIMILARITY - {Transform.TRANSLATION}, min_samples=8,
             cost="pairings N^3 + N^2 d for N documents", reference="skean2023dime", version=1,
-            uncertainty="jackknife over documents", on_demand=True,
+            uncertainty="none: the random pairings move it too, and the jackknife is too wide (it held 98.2 %)",
+            on_demand=True,
             null="0: the halves of one document are no closer than those of two",
             caveats="Not monotone: it is near 0 both when all documents look alike and when each is orthogonal to all "
                     "others. Uncentred, with linear kernels. Depends on the number of documents and the length of the "

@@ -1,12 +1,14 @@
 """The eigenspectrum builder on hand-made power laws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analysis.figures import spectrum
 from analysis.figures.theme import Style
 from analysis.measures.spectrum_decay import decay_line
-from analysis.results import FittedSpectrum
+from analysis.results import Bend, FittedSpectrum
 from tests.figures.made import COLOURS, check_figure, named
 
 RANKS = np.arange(1, 65, dtype=float)
@@ -93,3 +95,49 @@ def test_the_eigenvalues_and_the_colours_are_not_changed():
     spectrum.build([given], colours, Style())
     np.testing.assert_array_equal(given.values, before)
     assert colours == COLOURS
+
+
+# --- what can be laid over it ---
+
+
+def bent_view(**given):
+    bend = Bend(break_rank=20, head_alpha=0.6, tail_alpha=2.0, gain=0.9, corners=((11, 5.0), (20, 3.0), (50, 0.5)))
+    return replace(view(**given), bend=bend, noise=np.linspace(3, 1, 64))
+
+
+def test_nothing_is_laid_over_unasked():
+    assert spectrum.build([bent_view()], COLOURS, Style()) == spectrum.build([view()], COLOURS, Style())
+
+
+def test_the_broken_line_is_drawn_through_its_corners_with_a_mark_at_its_break():
+    figure = spectrum.build([bent_view()], COLOURS, Style(), broken=True)
+    line = named(figure, "alpha · step0 broken fit")
+    assert list(zip(line.x, line.y, strict=True)) == [(11, 5.0), (20, 3.0), (50, 0.5)]
+    assert [size > 0 for size in line.marker.size] == [False, True, False] and line.line.dash is None
+    assert named(figure, "alpha · step0 fit").line.dash == "dash", "the single line stays beside it"
+    check_figure(figure)
+
+
+def test_the_legend_says_both_exponents_and_the_break():
+    label = spectrum.build([bent_view()], COLOURS, Style(), broken=True).data[0].name
+    assert label == "alpha · step0 (α = 1.30;<br>broken: 0.60 to rank 20, then 2.00)"
+
+
+def test_a_spectrum_without_a_break_keeps_its_single_line():
+    figure = spectrum.build([view(), bent_view(revision="step8"), view("beta", fit=False)], COLOURS, Style(),
+                            broken=True)
+    assert [trace.name.split(" (")[0] for trace in figure.data] == [
+        "alpha · step0", "alpha · step0 fit", "alpha · step8", "alpha · step8 fit", "alpha · step8 broken fit",
+        "beta · step0"]
+
+
+def test_noise_is_muted_and_dashed_below_the_spectra_and_once_in_the_legend():
+    style = Style()
+    figure = spectrum.build([bent_view(), bent_view(revision="step8"), view("beta")], COLOURS, style, noise=True)
+    noise = [trace for trace in figure.data if trace.legendgroup == "noise"]
+    assert len(noise) == 2 and list(figure.data[:2]) == noise, "a spectrum without noise has none"
+    assert [trace.showlegend for trace in noise] == [True, False]
+    assert {(trace.line.color, trace.line.dash) for trace in noise} == {(style.muted, "dash")}
+    np.testing.assert_array_equal(noise[0].y, np.linspace(3, 1, 64))
+    np.testing.assert_array_equal(noise[0].x, RANKS)
+    check_figure(figure)

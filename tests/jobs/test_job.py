@@ -135,7 +135,7 @@ def test_a_job_counts_as_active_from_its_first_moment_to_its_end(folder, attempt
     seen = {jobs.read(job.folder).state for _ in range(300)}
     assert seen <= {"queued", "running", "done"}
     job = ended(job)
-    assert job.state == "done" and job.remaining_s is None and "rankme_covariance" in jobs.log_tail(job)
+    assert job.state == "done" and job.remaining_s is None and "trajectory_curvature" in jobs.log_tail(job)
 
 
 def test_a_job_that_fails_carries_the_sentence_that_says_why(folder, tmp_path):
