@@ -36,8 +36,8 @@ if records:
     axis = trajectory.Axis(summaries.axes(chosen.runs)[0])
     shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs])
     cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades),
-                 records, title="RankMe over training", caption=cards.caption(chosen, records, measure),
-                 key="overview")
+                 records, title="RankMe over training", key="overview",
+                 caption=cards.caption(chosen, records, measure) + cards.tints(shades, [site]))
     cards.how_to_read(measure)
     cards.warnings(chosen, facts, [site], outlier_warnings)
 

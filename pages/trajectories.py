@@ -46,11 +46,11 @@ axis = trajectory.Axis(quantity, log)
 below = compute.beside(store, chosen.runs, chosen.protocol, below_name)
 if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
     st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
-shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs
-                         for site in picked[-1:]])
+deepest = [site for site in sites if site in picked][-1:]
+shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs for site in deepest])
 cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades), records,
-             title=f"{measure.label} over training", caption=cards.caption(chosen, records, measure),
-             key="trajectory")
+             title=f"{measure.label} over training", key="trajectory",
+             caption=cards.caption(chosen, records, measure) + cards.tints(shades, deepest))
 cards.undefined(records)
 with st.expander("Is the difference between two checkpoints real?", icon=":material/compare_arrows:"):
     every = {f"{run.name} · {c.revision}": c for run in chosen.runs for c in run.checkpoints}

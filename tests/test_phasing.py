@@ -193,7 +193,8 @@ def test_checkpoints_where_a_value_is_undefined_are_left_out_and_the_rest_is_nam
     put_planted(store, protocol, run, **{of: {4: reason, 12: reason}})
     phased = phasing.of_run(store, run, protocol, "final")
     assert named(phased) == PLANTED and len(phased.checkpoints) == COUNT
-    assert any(re.search(r"\b2 checkpoint\(s\) left out", note) and "undefined" in note for note in phasing.notes([phased]))
+    assert any(re.search(r"\b2 checkpoint\(s\) left out", note) and "undefined" in note
+               for note in phasing.notes([phased]))
 
 
 def test_alpha_that_is_undefined_everywhere_claims_nothing(store, protocol):

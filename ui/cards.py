@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import export, summaries
 from analysis.measure import Measure
 from analysis.phases import CHOSEN, Rule
+from analysis.results import Shade
 from ui.plain import plain
 from ui.selection import Selection
 
@@ -35,6 +36,12 @@ def caption(selection: Selection, records: Sequence[dict[str, Any]], measure: Me
     if measure and any(record.get("low") is not None for record in records):
         interval = f" Band: 95 % interval of the estimate at this n, {measure.uncertainty}; bias is not in it."
     return f"{shown}. {summaries.spoken(selection.protocol)}{interval}"
+
+
+def tints(shades: Sequence[Shade], sites: Sequence[str]) -> str:
+    """What the tints behind a trajectory are of, where there are any."""
+    named = any(shade.name != "not resolved" for shade in shades)
+    return f" Tints: phases of RankMe and α at {', '.join(sites)} (see the page Phases)." if named else ""
 
 
 def how_to_read(measure: Measure) -> None:
