@@ -83,6 +83,7 @@ def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: d
             _add_series(figure, series, f"{run} · {site}", colour, symbol, axis, span, measure)
             if corrected:
                 _add_corrected(figure, corrected, f"{run} · {site}, corrected", colour, axis, span)
+    _add_chance(figure, drawn.records, axis, span, style)
     listed = {trace.legendgroup for trace in figure.data[:before] if trace.showlegend is not False}
     for trace in figure.data[before:]:
         trace.update(xaxis=f"x{row}" if row > 1 else "x", yaxis=f"y{row}" if row > 1 else "y",
@@ -122,6 +123,20 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
         customdata=[[record["revision"], _interval(record), record["run"], _size(record)] for record in placed],
         hovertemplate=f"%{{customdata[0]}}<br>{measure.symbol} = %{{y:.4g}} %{{customdata[1]}}<br>%{{customdata[3]}}"
                       f"<extra>{name}</extra>"))
+
+
+def _add_chance(figure: go.Figure, records: Sequence[dict[str, Any]], axis: Axis, span: tuple[float, float],
+                style: Style) -> None:
+    """What the measure would be with nothing to find, where it knows that: one muted line for each level there is."""
+    levels: dict[float, list[float | None]] = {}
+    for record in records:
+        if record.get("chance") is not None and record[axis.quantity] is not None:
+            levels.setdefault(float(f"{record['chance']:.4g}"), []).append(_place(record, axis, span))
+    for level, places in levels.items():
+        figure.add_trace(go.Scatter(
+            x=[places[0], places[-1]], y=[level, level], mode="lines", name="with nothing to find",
+            legendgroup="chance", line={"color": style.muted, "width": 1.5, "dash": "dash"},
+            hovertemplate="with nothing to find: %{y:.4g}<extra></extra>", showlegend=level == min(levels)))
 
 
 def _add_corrected(figure: go.Figure, series: list[dict[str, Any]], name: str, colour: str, axis: Axis,

@@ -12,7 +12,8 @@ from analysis.moments import Moments
 def stable_rank(x: Moments) -> float:
     """Total variance over the variance of the strongest direction.
 
-    With lambda_k the eigenvalues of the centred covariance of the n x d rows, largest first:
+    The same ratio is called NESum by He & Ozay (2022). With lambda_k the eigenvalues of the centred covariance of the
+    n x d rows, largest first:
 
         stable rank = sum_k lambda_k / lambda_1 = ||Xc||_F^2 / ||Xc||_2^2
 

@@ -140,3 +140,12 @@ def test_nothing_that_is_given_is_changed():
     before = copy.deepcopy([(drawn.records, drawn.corrected) for drawn in given])
     stack(*given, panel=LOSS)
     assert [(drawn.records, drawn.corrected) for drawn in given] == before
+
+
+def test_the_level_with_nothing_to_find_is_a_muted_line_and_named_once():
+    records = [record("alpha", step, 2.0) | {"chance": 0.3} for step in (1, 10, 100)]
+    figure = trajectory.build(records, Panel("", []), measure(), trajectory.Axis(), COLOURS, Style())
+    (line,) = [trace for trace in figure.data if trace.name == "with nothing to find"]
+    assert list(line.x) == [1, 100] and list(line.y) == [0.3, 0.3] and line.line.color == Style().muted
+    without = trajectory.build([record("alpha", 1, 2.0)], Panel("", []), measure(), trajectory.Axis(), COLOURS, Style())
+    assert not [trace for trace in without.data if trace.name == "with nothing to find"]
