@@ -12,7 +12,7 @@ from analysis.keys import RepresentationKey, ResultKey
 from analysis.store import Representation
 from analysis.textrows import TextRows
 
-KEY = RepresentationKey("f" * 64, "probe@0", "last")
+KEY = RepresentationKey("f" * 64, "probe@0", "every-1")
 RESAMPLED = [m for m in registry.of_kind(arity=1, returns="scalar") if m.has_interval and not m.spread_of]
 SETTINGS = {"first_rank": 2, "last_rank": 12, "removed": 2, "head": 2}
 
