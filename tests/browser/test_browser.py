@@ -91,7 +91,7 @@ def test_every_page_is_a_click_away_and_keeps_the_selection(visit):
 def test_the_keyboard_reaches_the_pages_and_the_choice_of_runs(visit):
     page = visit("trajectories")
     reached = []
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.getAttribute('aria-label') || "
                                      "document.activeElement.innerText || ''"))
