@@ -52,7 +52,7 @@ cards.figure(trajectory.build(records, below, measure, axis, workspace.colours()
              title=f"{measure.label} over training", key="trajectory",
              caption=cards.caption(chosen, records, measure) + cards.tints(shades, deepest))
 cards.undefined(records)
-with st.expander("Is the difference between two checkpoints real?", icon=":material/compare_arrows:"):
+if st.toggle("Is the difference between two checkpoints real?", key="compare", bind="query-params"):
     every = {f"{run.name} · {c.revision}": c for run in chosen.runs for c in run.checkpoints}
     one, other = st.columns(2)
     before = every[one.selectbox("From", list(every), key="before", bind="query-params")]
