@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import summaries, weights
+from analysis import compute, phasing, summaries, weights
 from analysis.figures import trajectory
 from analysis.references import citation
 from analysis.results import Panel
@@ -27,7 +27,7 @@ name = left.selectbox("Measure", list(BY_NAME), key="weight_measure", bind="quer
 with right:
     axes = summaries.axes(chosen.runs)
     quantity = st.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params",
-                                    required=True, format_func=lambda a: {"revision": "stage"}.get(a, a))
+                                    required=True, format_func=lambda a: {"revision": "stage"}.get(a, a)) or axes[0]
     log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
 measure = BY_NAME[name]
 reference = None
@@ -58,9 +58,11 @@ if not records:
 if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
     st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
 drawn = [{**record, "site": short[record["site"]]} for record in records]
+deepest = (compute.sites(store, chosen.runs, chosen.protocol) or ["final"])[-1]
+shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, deepest) for run in chosen.runs])
 cards.figure(trajectory.build(drawn, Panel("", []), measure, trajectory.Axis(quantity, log), workspace.colours(),
-                              workspace.style()), records,
-             title=f"{measure.label} over training", caption=weights.caption(records, measure), key="weights")
+                              workspace.style(), shades), records, title=f"{measure.label} over training",
+             caption=weights.caption(records, measure) + cards.tints(shades, [deepest]), key="weights")
 cards.undefined(records)
 cards.warnings(chosen, [], [], None)
 cards.how_to_read(measure)
