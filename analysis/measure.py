@@ -41,8 +41,25 @@ class Param:
     help: str
 
 
+class Documented:
+    """What a record says in the words of its function's docstring."""
+
+    fn: Callable[..., Any]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.fn.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def equation(self) -> str:
+        """The indented equation of the docstring, as text."""
+        lines = (self.fn.__doc__ or "").splitlines()
+        return "\n".join(line.strip() for line in lines if line.startswith("        "))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class Measure(Documented):
     """A named function of one or two representations with its declared properties.
 
     `takes` says what `fn` is given: the n x d rows; their Moments, which every spectral measure shares so that one
@@ -81,17 +98,6 @@ class Measure:
     @property
     def has_interval(self) -> bool:
         return self.uncertainty.startswith("jackknife")
-
-    @property
-    def summary(self) -> str:
-        """The first line of the function's docstring."""
-        return (self.fn.__doc__ or "").strip().splitlines()[0]
-
-    @property
-    def equation(self) -> str:
-        """The indented equation of the docstring, as text."""
-        lines = (self.fn.__doc__ or "").splitlines()
-        return "\n".join(line.strip() for line in lines if line.startswith("        "))
 
     def settings(self, given: dict[str, int] | None = None) -> dict[str, int]:
         """All parameters with their values, checked against their bounds."""

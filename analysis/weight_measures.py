@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.errors import Undefined
+from analysis.measure import Documented
 from analysis.results import Scalar
 
 FEWEST_IN_TAIL = 10
@@ -44,7 +45,7 @@ class MatrixSpectrum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightMeasure:
+class WeightMeasure(Documented):
     """A named function of a MatrixSpectrum with what is true of it: the fields of `measure.Measure` that a figure, a
     caption and the card beside it show. `of` says whether it describes a matrix or its change."""
 
@@ -62,17 +63,6 @@ class WeightMeasure:
     version: int = 1
     uncertainty: str = NO_INTERVAL
     log_scale: bool = False
-
-    @property
-    def summary(self) -> str:
-        """The first line of the function's docstring."""
-        return (self.fn.__doc__ or "").strip().splitlines()[0]
-
-    @property
-    def equation(self) -> str:
-        """The indented equation of the docstring, as text."""
-        lines = (self.fn.__doc__ or "").splitlines()
-        return "\n".join(line.strip() for line in lines if line.startswith("        "))
 
     def __call__(self, spectrum: MatrixSpectrum) -> Scalar:
         try:
