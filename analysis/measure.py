@@ -41,6 +41,19 @@ class Param:
     help: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """Of a pair measure that is HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)): how an item's Gram matrix is made.
+
+    `prepare` makes of n x d rows, and the settings, what `rows` needs to give some rows K[which] of the symmetric n x n
+    Gram matrix, so that the matrix need never stand whole. `debiased` says which estimate of HSIC is meant.
+    """
+
+    prepare: Callable[..., Any]
+    rows: Callable[[Any, Any], Float[np.ndarray, "m n"]]
+    debiased: bool
+
+
 class Documented:
     """What a record says in the words of its function's docstring."""
 
@@ -65,8 +78,10 @@ class Measure(Documented):
     `takes` says what `fn` is given: the n x d rows; their Moments, which every spectral measure shares so that one
     eigendecomposition serves all; or TextRows, where it matters which rows are of one text or document. A corrected
     measure names in `spread_of` the plug-in measure whose jackknife spread is its own to first order, as a share of
-    the value where `relative_spread`. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined,
-    with the reason, where it has no value.
+    the value where `relative_spread`. A pair measure with a `kernel`, or with an `item`, is worked out for all pairs at
+    once: `item` gives one side's symmetric n x n matrix such that the measure is the cosine between the two matrices,
+    taken as vectors. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with the reason,
+    where it has no value.
     """
 
     name: str
@@ -94,6 +109,8 @@ class Measure(Documented):
     on_demand: bool = False  # left out of a sweep that does not name it
     params: tuple[Param, ...] = ()
     chance: Callable[..., float] | None = field(default=None)
+    kernel: Kernel | None = None
+    item: Callable[..., Float[np.ndarray, "n n"]] | None = None
 
     @property
     def has_interval(self) -> bool:
