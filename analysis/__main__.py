@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from analysis import commands
 from analysis.checkpoints.preflight import MEMORY_VARIABLE
+from analysis.comparing import compare as compare_command
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT
 from analysis.files import PROJECT, cache_root
@@ -104,8 +105,9 @@ def _parser() -> argparse.ArgumentParser:
 
     def protocol(command: argparse.ArgumentParser, policy: str | None, dtype: str | None) -> None:
         command.add_argument("--probe", help=f"built-in probe or file (default: the run's own, else {DEFAULT})")
-        command.add_argument("--policy", default=policy, help="which tokens become rows: first, last, mean, every-K; "
-                             "mean-keep-first and every-K-keep-first keep position 0 (default: last)")
+        command.add_argument("--policy", default=policy, help="which tokens become rows: first, last, mean, every-K, "
+                             "words-K (the token at the end of every K-th word, the same words for every tokenizer); "
+                             "mean-keep-first, every-K-keep-first, words-K-keep-first keep position 0 (default: last)")
         command.add_argument("--dtype", default=dtype, choices=("float32", "bfloat16"),
                              help="precision of the forward pass (default: float32); statistics are float64 always")
 
@@ -131,13 +133,16 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true")
     protocol(show, None, None)
 
-    compare = add("compare", commands.compare)
-    compare.add_argument("a", metavar="RUN[@REVISION]")
-    compare.add_argument("b", nargs="?", metavar="RUN[@REVISION]", help="default: the same run")
-    compare.add_argument("--measure", default="linear_cka_debiased")
-    compare.add_argument("--by", choices=("layer", "step"), default="layer")
-    compare.add_argument("--site", default="final", help="site compared by step (default: final)")
-    compare.add_argument("--set", action="append", metavar="NAME=VALUE")
+    compare = add("compare", compare_command)
+    compare.add_argument("run", nargs="+", metavar="RUN[@REVISION]", help="two runs, or one with itself; with --by run "
+                         "or --by all as many as you like (revision: default the last)")
+    compare.add_argument("--measure", action="append", help="a measure of pairs; repeat for more (default: "
+                         "linear_cka_debiased)")
+    compare.add_argument("--by", choices=("layer", "step", "run", "all"), default="layer",
+                         help="all layers of two checkpoints, all steps of two runs at one site, runs at one site, or "
+                              "every checkpoint and site with every other (default: layer)")
+    compare.add_argument("--site", default="final", help="site compared by step or by run (default: final)")
+    compare.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the measure")
     compare.add_argument("--json", action="store_true")
     protocol(compare, "last", "float32")
 

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from analysis import compute, registry, sample_size, summaries, views
+from analysis import compute, registry, sample_size, views
 from analysis.checkpoints import glance, hub
 from analysis.checkpoints.preflight import Report, as_json, examine
 from analysis.errors import ExplorerError
@@ -13,7 +13,6 @@ from analysis.estimates import volume
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
 from analysis.keys import Policy, Run, site_order
-from analysis.representations import ensure
 from analysis.runs import find_run, known_runs, open_on_hub, open_stages, remember
 from analysis.status import Status
 from analysis.storage import KINDS, reclaim, usage
@@ -37,8 +36,7 @@ def list_runs(arguments: argparse.Namespace, store: Store, status: Status) -> No
         print(f"{run.name}  {len(run.checkpoints)} checkpoints, {run.checkpoints[0].revision} to "
               f"{run.checkpoints[-1].revision}  {run.source}")
         for probe, policy, dtype in compute.protocols(store, [run]):
-            if not sample_size.is_shares(policy):
-                print(f"    computed on {probe}, token policy {policy}{'' if dtype == 'float32' else f', {dtype}'}")
+            print(f"    computed on {probe}, token policy {policy}{'' if dtype == 'float32' else f', {dtype}'}")
         for group in run.duplicates:
             print(f"    warning: {', '.join(group)} have identical weights")
 
@@ -52,7 +50,6 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     policy = str(Policy.parse(arguments.policy)) if arguments.policy else None
     found = compute.records(store, run, probe=probe, policy=policy, dtype=arguments.dtype, measure=arguments.measure,
                             site=arguments.site)
-    found = [record for record in found if not sample_size.is_shares(record["protocol"]["policy"])]
     if arguments.site and not found:
         sites = {record["site"] for record in compute.records(store, run, probe=probe, policy=policy)}
         if sites and arguments.site not in sites:
@@ -68,40 +65,6 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
                                          else f"{record['value']:.6g}")
             interval = f"  [{record['low']:.6g}, {record['high']:.6g}]" if record["low"] is not None else ""
             print(f"{record['revision']:>12}  {record['site']:<10} {record['measure']:<34} {value}{interval}")
-
-
-def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None:
-    """A pair measure, layer by layer at two checkpoints or step by step at one site."""
-    first, second = (name.rpartition("@") if "@" in name and not Path(name).exists() else (name, "", None)
-                     for name in (arguments.a, arguments.b or arguments.a))
-    run_a, run_b = find_run(store, first[0]), find_run(store, second[0])
-    measure = registry.get(arguments.measure)
-    if measure.arity != 2:
-        pairs = ", ".join(m.name for m in registry.all_measures().values() if m.arity == 2)
-        raise ExplorerError(f"{measure.name} describes one representation; to compare two, use one of {pairs}.")
-    protocol = compute.Protocol(find_probe(arguments.probe or run_a.default_probe or DEFAULT),
-                                Policy.parse(arguments.policy), arguments.dtype)
-    if arguments.by == "step":
-        rows, columns = views.steps(run_a, arguments.site), views.steps(run_b, arguments.site)
-    else:
-        ends = [views.checkpoint_of(run_a, first[2]), views.checkpoint_of(run_b, second[2])]
-        rows, columns = (views.layers(end, list(ensure(store, end, protocol, status.report).rows))
-                         for end in ends)
-    settings = settings_of(arguments.set, [measure]).get(measure.name)
-    result = compute.compare(store, rows, columns, measure, protocol, settings, status.report)
-    for run in (run_a, run_b):
-        remember(store, run)
-    names = [[f"{c.revision} {site}" for c, site in items] for items in (rows, columns)]
-    if arguments.json:
-        values = [[None if v != v else v for v in row] for row in result.values.tolist()]
-        chance = None if result.chance is None else [[None if v != v else v for v in row] for row in
-                                                     result.chance.tolist()]
-        print(json.dumps({"measure": measure.name, "rows": names[0], "columns": names[1], "values": values,
-                          "chance": chance, "undefined": result.reasons, "runs": [run_a.name, run_b.name],
-                          "protocol": summaries.described(protocol)}))
-        return
-    for name, row in zip(names[0], result.values, strict=True):
-        print(f"{name:>22}  " + " ".join(f"{value:7.4f}" for value in row))
 
 
 def revisions(arguments: argparse.Namespace, store: Store, status: Status) -> None:

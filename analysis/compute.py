@@ -1,25 +1,23 @@
 """Joins registry, store and representations: the only way a page or the command line gets a number.
 
-Reading never computes; `sweep` and `compare` compute what is missing, in a worker process.
+Reading never computes; `sweep` computes what is missing, in a worker process. Pairs are similarity.py's.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from analysis import registry
 from analysis.batches import Stored
-from analysis.checkpoints import activations
 from analysis.errors import ExplorerError
-from analysis.evaluate import evaluate, pair_matrix
+from analysis.evaluate import evaluate
 from analysis.files import collector_paused
-from analysis.keys import SCHEMA_VERSION, Checkpoint, MatrixKey, RepresentationKey, ResultKey, Run, site_order
+from analysis.inference.shares import is_shares
+from analysis.keys import SCHEMA_VERSION, Checkpoint, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
 from analysis.representations import Extraction, Protocol, Report, silent
-from analysis.results import PairMatrix, Panel, Scalar
-from analysis.store import Representation, Store
+from analysis.results import Panel, Scalar
+from analysis.store import Store
 
 Settings = dict[str, dict[str, int]]
 MOST_NAMED = 3
@@ -30,16 +28,17 @@ PROBE_LOSS = "loss on the probe (nats/token)"
 
 
 def protocols(store: Store, runs: Sequence[Run]) -> list[tuple[str, str, str]]:
-    """Every (probe, policy, precision) that any checkpoint of these runs has results for."""
+    """Every (probe, policy, precision) that any checkpoint of these runs has results for, on all of the documents."""
     keys = {(key.probe, key.policy, key.dtype) for run in runs for checkpoint in run.checkpoints
-            for key in store.representations_of(checkpoint.fingerprint)}
+            for key in store.representations_of(checkpoint.fingerprint) if not is_shares(key.policy)}
     return sorted(keys)
 
 
 def records(store: Store, run: Run, *, probe: str | None = None, policy: str | None = None,
             dtype: str | None = None, measure: str | None = None, site: str | None = None,
             settings: Settings | None = None) -> list[dict[str, Any]]:
-    """One record per stored value of a run, in order of step, site and measure. Filters that are None let all through.
+    """One record per stored value of a run, in order of step, site and measure. Filters that are None let all through,
+    but values on shares of the documents come only where their policy is named.
 
     `probe` is a probe's identity. With `settings`, a measure it names is shown at those parameters only.
     """
@@ -48,7 +47,8 @@ def records(store: Store, run: Run, *, probe: str | None = None, policy: str | N
     with collector_paused():
         for checkpoint in run.checkpoints:
             for key in store.representations_of(checkpoint.fingerprint):
-                if probe in (None, key.probe) and policy in (None, key.policy) and dtype in (None, key.dtype):
+                asked = policy == key.policy or (policy is None and not is_shares(key.policy))
+                if asked and probe in (None, key.probe) and dtype in (None, key.dtype):
                     kept = [item for item in store.results(key).values() if measure in (None, item.key.measure)
                             and site in (None, item.key.site) and _current(item.key, settings or {})]
                     kept.sort(key=lambda item: (site_order(item.key.site), item.key.measure))
@@ -88,12 +88,6 @@ def quantities(runs: Sequence[Run]) -> list[str]:
     logged = list(dict.fromkeys(name for run in runs for name in (run.log[0] if run.log else {})))
     watched = [run.watch for run in runs if run.watch in logged]
     return list(dict.fromkeys([*watched, PROBE_LOSS, *(name for name in logged if name not in ("step", "tokens"))]))
-
-
-def matrix(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
-           measure: Measure, protocol: Protocol, params: dict[str, int] | None = None) -> PairMatrix | None:
-    """The stored matrix of a pair measure, or None when it has not been computed."""
-    return store.get_matrix(_matrix_key(rows, columns, measure, protocol, params))
 
 
 def missing(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
@@ -167,34 +161,6 @@ def _measure(extraction: Extraction, checkpoint: Checkpoint, measures: Sequence[
     return 1
 
 
-def compare(store: Store, rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]],
-            measure: Measure, protocol: Protocol, params: dict[str, int] | None = None,
-            report: Report = silent) -> PairMatrix:
-    """A pair measure between every row item and every column item, computed unless stored."""
-    key = _matrix_key(rows, columns, measure, protocol, params)
-    stored = store.get_matrix(key)
-    if stored is not None:
-        return stored
-    items = list(dict.fromkeys([*rows, *columns]))
-    checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in items))
-    arrays: dict[tuple[Checkpoint, str], np.ndarray] = {}
-    ids: tuple[str, ...] = ()
-    with Extraction(store, checkpoints, protocol) as extraction:
-        for number, checkpoint in enumerate(checkpoints):
-            report(number, len(checkpoints) + 1, f"{checkpoint.run} {checkpoint.revision}")
-            with store.claimed(protocol.key(checkpoint).digest, wait=True):
-                representation = extraction.ensure(checkpoint)
-            ids = _same_rows(ids, representation, checkpoint)
-            for item in items:
-                if item[0] == checkpoint:
-                    arrays[item] = _rows_of(representation, checkpoint, item[1])
-    report(len(checkpoints), len(checkpoints) + 1, f"{len(rows)} x {len(columns)} pairs")
-    result = pair_matrix([arrays[item] for item in rows], [arrays[item] for item in columns], measure, params or {})
-    store.put_matrix(key, result)
-    report(1, 1, "done")
-    return result
-
-
 # --- parts ---
 
 
@@ -223,33 +189,6 @@ def _wanted(store: Store, representation: RepresentationKey, measures: Sequence[
     keys = [_result_key(representation, site, measure, settings) for site in facts["sites"] for measure in measures
             if measure.arity == 1]
     return [key for key in keys if key not in have]
-
-
-def _matrix_key(rows: Sequence[tuple[Checkpoint, str]], columns: Sequence[tuple[Checkpoint, str]], measure: Measure,
-                protocol: Protocol, params: dict[str, int] | None) -> MatrixKey:
-    settings = tuple(sorted(measure.settings(params).items()))
-    return MatrixKey(tuple((protocol.key(checkpoint), site) for checkpoint, site in rows),
-                     tuple((protocol.key(checkpoint), site) for checkpoint, site in columns),
-                     measure.name, measure.version, settings)
-
-
-def _rows_of(representation: Representation, checkpoint: Checkpoint, site: str) -> np.ndarray:
-    if site not in representation.rows:
-        raise ExplorerError(f"{checkpoint.run} {checkpoint.revision} has no site {site!r}; it has "
-                            f"{', '.join(sorted(representation.rows, key=site_order))}.")
-    return representation.rows[site]
-
-
-def _same_rows(ids: tuple[str, ...], representation: Representation, checkpoint: Checkpoint) -> tuple[str, ...]:
-    if ids and ids != representation.row_ids and checkpoint.path.startswith(activations.PREFIX):
-        raise ExplorerError(f"The rows of {checkpoint.run} {checkpoint.revision} are not those of the others "
-                            f"({len(representation.row_ids)} and {len(ids)} rows): give all files the same ids, in the "
-                            "same order.")
-    if ids and ids != representation.row_ids:
-        raise ExplorerError(f"The rows of {checkpoint.run} {checkpoint.revision} are not those of the others "
-                            f"({len(representation.row_ids)} and {len(ids)} rows): different tokenizers cut the texts "
-                            "differently. Use the token policy last or mean, which give one row per text.")
-    return representation.row_ids
 
 
 def _current(key: ResultKey, settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""Measures of stored representations: values with their intervals, and matrices of pairs."""
+"""Measures of one stored representation: values with their intervals."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,10 +8,10 @@ import numpy as np
 from analysis import registry
 from analysis.batches import Stored
 from analysis.inference.jackknife import MIN_GROUPS, document_groups, jackknife_interval
-from analysis.keys import ResultKey
+from analysis.keys import Policy, ResultKey
 from analysis.measure import Measure
 from analysis.moments import Moments
-from analysis.results import Curve, PairMatrix, Replicates, Scalar
+from analysis.results import Curve, Replicates, Scalar
 from analysis.store import Representation
 from analysis.textrows import TextRows
 
@@ -20,7 +20,7 @@ SUBTRACT_ABOVE = 0.1  # share of the variance that must remain
 
 def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey]) -> list[Stored]:
     """Values and intervals of several measures of one site, sharing every eigendecomposition."""
-    several = any(key.representation.policy.startswith("every") for key in keys)
+    several = any(Policy.gives_several(key.representation.policy) for key in keys)
     rows = TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids, several)
     moments = Moments.of(rows.x)
     plain = {key: _plain(key) for key in keys}
@@ -98,19 +98,3 @@ def _left_out(moments: Moments, rows: np.ndarray, dropped: np.ndarray) -> Moment
     """Moments of the kept rows: by subtraction, or afresh where little variance is left and rounding would fill it."""
     rest = moments - Moments.of(rows[dropped])
     return rest if np.trace(rest.scatter) > SUBTRACT_ABOVE * np.trace(moments.scatter) else Moments.of(rows[~dropped])
-
-
-def pair_matrix(rows: Sequence[np.ndarray], columns: Sequence[np.ndarray], measure: Measure,
-                 params: dict[str, int]) -> PairMatrix:
-    """A pair measure between every row array and every column array."""
-    values = np.full((len(rows), len(columns)), np.nan)
-    chance = np.full_like(values, np.nan)
-    reasons: set[str] = set()
-    for i, x in enumerate(rows):
-        for j, y in enumerate(columns):
-            result = measure(x, y, **params)
-            if not isinstance(result, Scalar):
-                raise TypeError(f"{measure.name} must return a scalar to fill a matrix")
-            values[i, j], chance[i, j] = result.value, np.nan if result.chance is None else result.chance
-            reasons |= {result.reason} - {""}
-    return PairMatrix(values=values, chance=None if np.isnan(chance).all() else chance, reasons=tuple(sorted(reasons)))

@@ -9,6 +9,7 @@ from typing import Any
 
 EXTRACTION_VERSION = 1
 SCHEMA_VERSION = 2  # 2: values carry their replicates
+MATRIX_VERSION = 3  # 3: matrices carry replicates and null
 
 
 def digest(value: Any) -> str:
@@ -62,10 +63,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Policy:
-    """Which tokens of a text become rows: its first, its last, the mean of them, or every k-th.
+    """Which tokens of a text become rows: its first, its last, the mean of them, every k-th, or the one at the end of
+    every k-th word.
 
-    Written `first`, `last`, `mean`, `every-16`. Position 0 is left out of means and of every k-th, since it is a
-    massive outlier in many language models; a trailing `-keep-first` keeps it.
+    Written `first`, `last`, `mean`, `every-16`, `words-4`. Position 0 is left out of means and of every k-th, and the
+    word that holds it of words, since it is a massive outlier in many language models; a trailing `-keep-first` keeps
+    it. Words are those of the text, whatever the tokenizer, so that rows of models with different ones are the same.
     """
 
     kind: str
@@ -74,15 +77,20 @@ class Policy:
 
     @staticmethod
     def parse(text: str) -> "Policy":
-        match = re.fullmatch(r"(first|last|mean|every-([1-9]\d*))(-keep-first)?", text)
+        match = re.fullmatch(r"(?:(first|last|mean)|(every|words)-([1-9]\d*))(-keep-first)?", text)
         if not match:
-            raise ValueError(f"token policy {text!r} is not known; use first, last, mean, every-K (K a whole number), "
-                             "or mean-keep-first, every-K-keep-first to keep position 0")
-        kind = "every" if match[2] else match[1]
-        return Policy(kind, int(match[2] or 1), drop_first=kind not in ("first", "last") and not match[3])
+            raise ValueError(f"token policy {text!r} is not known; use first, last, mean, every-K, words-K (K a whole "
+                             "number), or mean-keep-first, every-K-keep-first, words-K-keep-first to keep position 0")
+        kind = match[1] or match[2]
+        return Policy(kind, int(match[3] or 1), drop_first=kind not in ("first", "last") and not match[4])
+
+    @staticmethod
+    def gives_several(name: str) -> bool:
+        """Whether rows stored under a policy of this name are several a text, whose ids end in their places."""
+        return name.startswith(("every-", "words-"))
 
     def __str__(self) -> str:
-        name = f"every-{self.every}" if self.kind == "every" else self.kind
+        name = f"{self.kind}-{self.every}" if self.kind in ("every", "words") else self.kind
         return name if self.drop_first or self.kind in ("first", "last") else f"{name}-keep-first"
 
 
@@ -119,14 +127,16 @@ class ResultKey:
 
 @dataclass(frozen=True)
 class MatrixKey:
-    """A pair measure between every row item and every column item, each a (representation, site)."""
+    """A pair measure between every row item and every column item, each a (representation, site), with so many draws of
+    its null."""
 
     rows: tuple[tuple[RepresentationKey, str], ...]
     columns: tuple[tuple[RepresentationKey, str], ...]
     measure: str
     version: int
     params: tuple[tuple[str, int], ...]
-    schema: int = SCHEMA_VERSION
+    draws: int = 0
+    schema: int = MATRIX_VERSION
 
     @cached_property
     def digest(self) -> str:

@@ -79,7 +79,7 @@ class Measure(Documented):
     eigendecomposition serves all; or TextRows, where it matters which rows are of one text or document. A corrected
     measure names in `spread_of` the plug-in measure whose jackknife spread is its own to first order, as a share of
     the value where `relative_spread`. A pair measure with a `kernel`, or with an `item`, is worked out for all pairs at
-    once: `item` gives one side's symmetric n x n matrix such that the measure is the cosine between the two matrices,
+    once: `item` gives one side's n x n matrix such that the measure is the cosine between the two matrices,
     taken as vectors. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with the reason,
     where it has no value.
     """
@@ -111,10 +111,15 @@ class Measure(Documented):
     chance: Callable[..., float] | None = field(default=None)
     kernel: Kernel | None = None
     item: Callable[..., Float[np.ndarray, "n n"]] | None = None
+    equal: float | None = 1.0  # of a pair measure: its value for a representation with itself, where that is one number
 
     @property
     def has_interval(self) -> bool:
         return self.uncertainty.startswith("jackknife")
+
+    @property
+    def smaller_is_closer(self) -> bool:
+        return self.equal == self.bounds[0]
 
     def settings(self, given: dict[str, int] | None = None) -> dict[str, int]:
         """All parameters with their values, checked against their bounds."""

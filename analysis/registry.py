@@ -28,7 +28,8 @@ def get(name: str) -> Measure:
     """The measure of that name; an unknown name raises with the nearest known ones."""
     measures = all_measures()
     if name not in measures:
-        near = difflib.get_close_matches(name, measures, n=3, cutoff=0.3) or list(measures)
+        near = ([known for known in measures if name and name in known][:3]
+                or difflib.get_close_matches(name, measures, n=3, cutoff=0.3) or list(measures))
         raise ValueError(f"no measure is named {name!r}; did you mean {', '.join(near)}?")
     return measures[name]
 

@@ -49,11 +49,20 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairMatrix:
-    """A pair measure over rows x columns; NaN where undefined. `chance` has the same shape, or is None."""
+    """A pair measure over rows x columns; NaN where undefined.
+
+    `chance` is the exact mean over all orders of the rows, where the measure has one. `replicates` are the matrices
+    without each group of documents, and `sizes` how many rows each group has. `null` are the matrices after each
+    shuffle of the documents of the columns' side: the same shuffle for all cells. `note` says what was restricted.
+    """
 
     values: np.ndarray
     chance: np.ndarray | None = None
+    replicates: np.ndarray | None = None
+    sizes: np.ndarray | None = None
+    null: np.ndarray | None = None
     reasons: tuple[str, ...] = field(default=())
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

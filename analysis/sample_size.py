@@ -13,8 +13,8 @@ import numpy as np
 
 from analysis import compute, registry
 from analysis.errors import ExplorerError
-from analysis.inference.shares import DRAWS, SHARES, WHOLE, drawn, spread
-from analysis.keys import Checkpoint, RepresentationKey, ResultKey, Run, site_order
+from analysis.inference.shares import DRAWS, POLICY_ENDS, SHARES, WHOLE, drawn, spread
+from analysis.keys import Checkpoint, Policy, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
 from analysis.moments import Moments
 from analysis.representations import Extraction, Protocol, Report, silent
@@ -22,7 +22,6 @@ from analysis.results import Scalar
 from analysis.store import Representation, Store, Stored
 from analysis.textrows import TextRows
 
-POLICY_ENDS = ", shares of documents"
 EIGHTHS, DRAW = "eighths", "draw"
 USUAL = ("rankme_covariance", "alpha_weighted_least_squares", "participation_ratio",
          "participation_ratio_row_corrected", "rankme_covariance_richardson", "stable_rank")
@@ -54,11 +53,6 @@ def asked(names: Sequence[str] | None) -> tuple[Measure, ...]:
 def is_usual(measure: Measure, params: dict[str, int]) -> bool:
     """Whether a measure at these settings is among those that are computed when none is named."""
     return measure.name in USUAL and params == measure.settings()
-
-
-def is_shares(policy: str) -> bool:
-    """Whether a token policy is that of shares of documents, which are no rows to compare with others."""
-    return policy.endswith(POLICY_ENDS)
 
 
 # --- reading ---
@@ -107,16 +101,18 @@ def levels(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def moves(found: Sequence[dict[str, Any]]) -> list[str]:
-    """A sentence for each checkpoint: how far its value moves from half of the documents to all of them."""
-    said = []
+def moves(found: Sequence[dict[str, Any]], taken_away: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """A sentence for each checkpoint: how far its value moves from half of the documents to all of them, and what it
+    is with its bias taken away, where that is known."""
+    said, best = [], {(record["run"], record["revision"]): record["value"] for record in taken_away}
     for (run, revision), group in groupby(levels(found), key=lambda r: (r["run"], r["revision"])):
         by_share = {level["share"]: level for level in group}
         half, whole = by_share.get(0.5), by_share.get(1.0)
         if half and whole:
             share = f" ({whole['mean'] / half['mean'] - 1:+.1%})" if half["mean"] > 0 else ""
             said.append(f"{run} {revision}: {half['mean']:.4g} on half of the documents, {whole['mean']:.4g} on all "
-                        f"of them{share}.")
+                        f"of them{share}"
+                        f"{f'; corrected, {value:.4g}' if (value := best.get((run, revision))) else ''}.")
     return said
 
 
@@ -144,15 +140,16 @@ def first_of_each_reason(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]
     return list(first.values())
 
 
-def caption(found: Sequence[dict[str, Any]], spoken: str) -> str:
+def caption(found: Sequence[dict[str, Any]], spoken: str, is_corrected: bool = False) -> str:
     """Rows and width, what was drawn, and what the ends of the lines say; `spoken` is the protocol in words."""
+    dotted = " Dotted: the value at all rows, corrected for the bias of so few rows." if is_corrected else ""
     sizes, widths = [record["n"] for record in found], sorted({record["d"] for record in found})
     return (f"n = {min(sizes)} to {max(sizes)} rows, d = {', '.join(map(str, widths))} (n/d = "
             f"{min(sizes) / widths[-1]:.1f} to {max(sizes) / widths[0]:.1f}). {spoken} Faint points: {DRAWS} draws of "
             "1/8, 1/4, 1/2 and 3/4 of the documents without replacement, the same at every checkpoint. Line: their "
             "mean, ending in the value at all rows. Band: ± one standard deviation of an estimate from so many "
-            "documents. A line that is flat at the right says that more texts would not change the number; one that "
-            "still rises or falls there is biased at this n.")
+            f"documents.{dotted} A line that is flat at the right says that more texts would not change the number; "
+            "one that still rises or falls there is biased at this n.")
 
 
 # --- computing ---
@@ -268,7 +265,7 @@ def _site(store: Store, run: Run, question: Question) -> str | None:
 
 def _rows(representation: Representation, keys: Sequence[ResultKey]) -> TextRows:
     (site,) = {key.site for key in keys}
-    several = keys[0].representation.policy.startswith("every")
+    several = Policy.gives_several(keys[0].representation.policy)
     return TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids, several)
 
 

@@ -67,6 +67,32 @@ class _StoredRows(Mapping[str, np.ndarray]):
         return len(self.sites)
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """Arrays of a comparison that is being worked on; the last saved are kept."""
+
+    files: CheckedFiles
+    path: Path
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        meta = self.files.read_checked(self.path)
+        return None if meta is None else self.files.tensors(self.path, meta["sha256"])
+
+    def save(self, tensors: dict[str, np.ndarray]) -> None:
+        old = set(self._tensors())
+        sha = self.files.put_tensors(self.path, tensors)
+        write(self.path, checked({"sha256": sha}))
+        for path in old - {beside(self.path, sha)}:
+            path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        for path in [self.path, *self._tensors()]:
+            path.unlink(missing_ok=True)
+
+    def _tensors(self) -> list[Path]:
+        return list(self.path.parent.glob(f"{self.path.stem}.*.safetensors"))
+
+
 class Store(CheckedFiles):
     def __init__(self, root: Path | str, base: Path | str | None = None):
         super().__init__(root)
@@ -193,10 +219,11 @@ class Store(CheckedFiles):
     # --- matrices ---
 
     def put_matrix(self, key: MatrixKey, matrix: PairMatrix) -> None:
-        tensors = {"values": matrix.values} | ({} if matrix.chance is None else {"chance": matrix.chance})
+        parts = {name: getattr(matrix, name) for name in ("values", "chance", "replicates", "sizes", "null")}
         path = self.root / "matrices" / f"{key.digest}.json"
-        sha = self.put_tensors(path, tensors)
-        write(path, checked({"key": asdict(key), "reasons": matrix.reasons, "sha256": sha}))
+        sha = self.put_tensors(path, {name: array for name, array in parts.items() if array is not None})
+        write(path, checked({"key": asdict(key), "reasons": matrix.reasons, "note": matrix.note, "sha256": sha}))
+        self.unfinished(key).clear()
 
     def get_matrix(self, key: MatrixKey) -> PairMatrix | None:
         for root in self.folders:
@@ -206,9 +233,12 @@ class Store(CheckedFiles):
                 tensors = self.tensors(path, meta["sha256"])
                 if tensors is None:
                     continue
-                return PairMatrix(values=tensors["values"], chance=tensors.get("chance"),
-                                  reasons=tuple(meta["reasons"]))
+                return PairMatrix(**tensors, reasons=tuple(meta["reasons"]), note=meta["note"])
         return None
+
+    def unfinished(self, key: MatrixKey) -> "Unfinished":
+        """What an interrupted comparison had come to."""
+        return Unfinished(self, self.root / "matrices" / f"{key.digest}.unfinished.json")
 
     # --- runs a person opened ---
 

@@ -10,9 +10,9 @@ from analysis.checkpoints.preflight import Report
 from analysis.compute import Protocol
 from analysis.estimates import duration, forward_s
 from analysis.extraction.probes import AS_GIVEN, Probe
+from analysis.inference.shares import is_shares
 from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
-from analysis.sample_size import is_shares
 from analysis.store import Store
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import compute, registry, views
+from analysis import compute, registry, similarity, views
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
@@ -14,6 +14,8 @@ from analysis.measure import Measure
 from analysis.runs import find_run, remember
 from analysis.status import Status
 from analysis.store import Store
+
+OPENS_ON = ("linear_cka_debiased", "linear_cka_biased")
 
 
 def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
@@ -44,8 +46,8 @@ def sweep(arguments: argparse.Namespace, store: Store, status: Status) -> None:
                 remember(store, whole[run.name])
         if problems or arguments.only:
             continue
-        for rows, columns, measure in _default_pairs(store, group, protocol, measures):
-            compute.compare(store, rows, columns, measure, protocol, settings.get(measure.name), status.report)
+        for rows, columns, measure in _default_pairs(store, group, protocol, measures, arguments.measure):
+            similarity.compare(store, rows, columns, measure, protocol, settings.get(measure.name), status.report)
     if problems:
         raise ExplorerError(" ".join(problems))
     total = sum(len(run.checkpoints) for run in runs)
@@ -92,14 +94,15 @@ def _by_probe(runs: list[Run], probe: str | None) -> dict[str, list[Run]]:
     return groups
 
 
-def _default_pairs(store: Store, runs: list[Run], protocol: compute.Protocol, measures: list[Measure]) -> list[tuple]:
+def _default_pairs(store: Store, runs: list[Run], protocol: compute.Protocol, measures: list[Measure],
+                   named: list[str] | None) -> list[tuple]:
     """What the similarity page opens on: layers at the last checkpoint, steps at the last site, within and between
-    runs; for those whose rows are the same."""
+    runs; for those whose rows are the same. Of pair measures that nobody named, the usual two."""
     rows = {run.name: [(store.representation_facts(protocol.key(c)) or {}).get("ids") for c in run.checkpoints]
             for run in runs}
     pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i:] if rows[a.name][-1] == rows[b.name][-1]]
     chosen = []
-    for measure in (m for m in measures if m.arity == 2):
+    for measure in (m for m in measures if m.arity == 2 and m.name in (named or OPENS_ON)):
         for a, b in pairs:
             sites = [compute.sites_of(store, run.checkpoints[-1], protocol) for run in (a, b)]
             chosen.append((views.layers(a.checkpoints[-1], sites[0]), views.layers(b.checkpoints[-1], sites[1]),

@@ -1,6 +1,7 @@
-"""The pair comparisons a person asks for by name: layer by layer at two checkpoints, step by step at one site."""
+"""The pair comparisons a person asks for by name: layer by layer at two checkpoints, step by step or run by run at one
+site, or everything with everything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from analysis.errors import ExplorerError
 from analysis.keys import Checkpoint, Run, site_order
@@ -18,6 +19,18 @@ def steps(run: Run, site: str) -> Items:
     return [(checkpoint, site) for checkpoint in run.checkpoints]
 
 
+def models(ends: Sequence[Checkpoint], site: str) -> Items:
+    """One site at one checkpoint of each run."""
+    return [(checkpoint, site) for checkpoint in ends]
+
+
+def everything(runs: Sequence[Run], sites_of: Callable[[Checkpoint], Sequence[str]]) -> Items:
+    """Every site of every checkpoint of some runs; checkpoints of the same content once."""
+    checkpoints = {checkpoint.fingerprint: checkpoint for run in reversed(runs) for checkpoint in
+                   reversed(run.checkpoints)}.values()
+    return [item for checkpoint in reversed(checkpoints) for item in layers(checkpoint, sites_of(checkpoint))]
+
+
 def checkpoint_of(run: Run, revision: str | None) -> Checkpoint:
     """The checkpoint of that revision; without one, the last."""
     if revision is None:
@@ -31,13 +44,18 @@ def checkpoint_of(run: Run, revision: str | None) -> Checkpoint:
 
 def names(items: Items, by: str) -> list[str]:
     """Tick labels: what differs between the items."""
-    return [site if by == "layer" else checkpoint.revision for checkpoint, site in items]
+    told: dict[str, Callable[[Checkpoint, str], str]] = {
+        "layer": lambda c, site: site, "step": lambda c, site: c.revision,
+        "run": lambda c, site: f"{c.run} {c.revision}",
+        "all": lambda c, site: f"{c.run} {c.revision} {site}"}
+    return [told[by](checkpoint, site) for checkpoint, site in items]
 
 
 def side_title(items: Items, by: str) -> str:
     """Axis title: what the items share."""
     checkpoint, site = items[0]
-    return f"{checkpoint.run}, {checkpoint.revision}" if by == "layer" else f"{checkpoint.run}, {site}"
+    return {"layer": f"{checkpoint.run}, {checkpoint.revision}", "step": f"{checkpoint.run}, {site}",
+            "run": site, "all": "every checkpoint and site"}[by]
 
 
 def spread(names: Sequence[str], count: int) -> list[str]:

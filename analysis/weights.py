@@ -87,18 +87,17 @@ def missing(store: Store, runs: Sequence[Run], measure: WeightMeasure, reference
 
 
 def default_matrices(names: Sequence[str]) -> list[str]:
-    """A handful of distinct kinds: the embedding, and what attention and the MLP of the first, the middle and the last
-    block write into the residual stream. Where no name says which those are, the first few."""
+    """One of each kind: the embedding, and what attention and the MLP of the middle block write into the residual
+    stream. Where no name says which those are, the first few."""
     blocks: dict[tuple[str, int], list[str]] = {}
     for name in names:
         if found := BLOCK.match(name):
             blocks.setdefault((found[1], int(found[2])), []).append(name)
     order = sorted(blocks)
     chosen = [name for name in names if EMBEDDING.match(name)][:1]
-    for block in dict.fromkeys(order[place] for place in (0, len(order) // 2, -1) if order):
-        attention = [name for name in blocks[block] if ATTENTION_OUT.search(name)]
-        chosen += attention[:1] + [name for name in blocks[block] if MLP_OUT.search(name)
-                                   and name not in attention][:1]
+    middle = blocks[order[len(order) // 2]] if order else []
+    attention = [name for name in middle if ATTENTION_OUT.search(name)]
+    chosen += attention[:1] + [name for name in middle if MLP_OUT.search(name) and name not in attention][:1]
     return chosen or list(names[:MOST_FALLBACK])
 
 

@@ -47,10 +47,7 @@ cards.figure(trajectory.stack(panels, below, trajectory.Axis(quantity), workspac
              caption=f"{way.name}. {cards.caption(chosen, every, registry.get(way.rank))}", key="phases")
 if way.decay and (rows := phasing.rows(found, rule)):
     st.subheader("What is claimed")
-    st.dataframe(rows, hide_index=True, alt="Phases of each run with their changes",
-                 column_config={"keeps its label": st.column_config.ProgressColumn(
-                     help="The share of nearby rules (window, confidence, prominence and length one step looser or "
-                          "stricter) that give these checkpoints the same label.", format="percent")})
+    cards.phases(rows)
     with st.expander("The rule in full", icon=":material/gavel:"):
         st.text(phases.__doc__)
 if way.decay:

@@ -43,9 +43,9 @@ corrected = [record for run in chosen.runs for record in sample_size.corrected(s
 if levels := sample_size.levels(records):
     cards.figure(drawing.build(records, levels, corrected, measure, workspace.colours(), workspace.style()), records,
                  title=f"{measure.label} by sample size",
-                 caption=sample_size.caption(records, summaries.spoken(chosen.protocol)), key="sample_size")
-    for sentence in sample_size.moves(records):
-        st.markdown(plain(sentence))
+                 caption=sample_size.caption(records, summaries.spoken(chosen.protocol), bool(corrected)),
+                 key="sample_size")
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sample_size.moves(records, corrected)))
 cards.undefined(sample_size.first_of_each_reason(records))
 cards.warnings(chosen, [], [], None)
 cards.how_to_read(measure)

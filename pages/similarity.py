@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import compute, export, registry, summaries, views
+from analysis import compute, export, registry, similarity, summaries, views
 from analysis.figures import matrix as heat_map
 from analysis.keys import Run
 from ui import cards, jobs_panel, selection, workspace
@@ -44,7 +44,7 @@ else:
     ends = views.checkpoint_of(run_a, at_a), views.checkpoint_of(run_b, at_b)
     rows, columns = (views.layers(end, compute.sites_of(store, end, chosen.protocol)) for end in ends)
     argv = ["compare", f"{run_a.name}@{at_a}", f"{run_b.name}@{at_b}"]
-result = compute.matrix(store, rows, columns, measure, chosen.protocol) if rows and columns else None
+result = similarity.matrix(store, rows, columns, measure, chosen.protocol) if rows and columns else None
 title = f"{measure.label}, {run_a.name} and {run_b.name}, {by} by {by}"
 if result is None:
     jobs_panel.offer([*argv, "--measure", name, *chosen.argv], title, "This comparison is not computed yet.")

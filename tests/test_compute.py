@@ -11,7 +11,7 @@ import torch
 from scipy.stats import t
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from analysis import compute, registry, spectra
+from analysis import compute, registry, similarity, spectra
 from analysis.checkpoints.folder import open_run
 from analysis.compute import PROBE_LOSS, Protocol
 from analysis.errors import ExplorerError
@@ -328,26 +328,26 @@ def test_a_comparison_is_the_measure_of_every_pair_and_is_kept(swept, run, proto
     first, last = run.checkpoints[0], run.checkpoints[-1]
     items = [(last, "final"), (first, "final")], [(last, site) for site in SITES]
     measure = registry.get(name)
-    assert compute.matrix(swept, *items, measure, protocol) is None
-    made = compute.compare(swept, *items, measure, protocol)
+    assert similarity.matrix(swept, *items, measure, protocol) is None
+    made = similarity.compare(swept, *items, measure, protocol)
     rows = {c: swept.get_representation(protocol.key(c)).rows for c in (first, last)}
     for i, (c, site) in enumerate(items[0]):
         for j, (d, other) in enumerate(items[1]):
             pair = measure(rows[c][site], rows[d][other])
-            assert (made.values[i, j], made.chance[i, j]) == (pair.value, pair.chance)
+            assert (made.values[i, j], made.chance[i, j]) == pytest.approx((pair.value, pair.chance), abs=1e-12)
     assert made.values[0, 3] == pytest.approx(1) and abs(made.values[1, 3]) < 0.9 and passes == []
-    monkeypatch.setattr(compute, "pair_matrix", None)
-    for again in (compute.compare(swept, *items, measure, protocol), compute.matrix(swept, *items, measure, protocol)):
+    monkeypatch.setattr(similarity, "all_pairs", None)
+    for again in (ask(swept, *items, measure, protocol) for ask in (similarity.compare, similarity.matrix)):
         assert np.array_equal(again.values, made.values) and np.array_equal(again.chance, made.chance)
-    assert compute.matrix(swept, *items[::-1], measure, protocol) is None
+    assert similarity.matrix(swept, *items[::-1], measure, protocol) is None
 
 
 def test_a_comparison_extracts_what_is_not_there_and_refuses_a_site_that_does_not_exist(store, run, protocol, passes):
     items = [(checkpoint, site) for checkpoint in run.checkpoints[:2] for site in ("block 1", "final")]
-    made = compute.compare(store, items, items, registry.get("linear_cka_debiased"), protocol)
+    made = similarity.compare(store, items, items, registry.get("linear_cka_debiased"), protocol)
     assert len(passes) == 2 and np.allclose(np.diag(made.values), 1) and np.allclose(made.values, made.values.T)
     with pytest.raises(ExplorerError, match="no site 'block 9'; it has embedding, block 1, block 2, final"):
-        compute.compare(store, items, [(run.checkpoints[0], "block 9")], registry.get("linear_cka_biased"), protocol)
+        similarity.compare(store, items, [(run.checkpoints[0], "block 9")], registry.get("linear_cka_biased"), protocol)
 
 
 def test_models_whose_rows_are_other_tokens_are_not_compared_but_whole_texts_are(store, run, tiny_bert, probe):
@@ -355,6 +355,6 @@ def test_models_whose_rows_are_other_tokens_are_not_compared_but_whole_texts_are
     measure = registry.get("linear_cka_debiased")
     tokens, texts = (Protocol(probe, Policy.parse(policy)) for policy in ("every-2", "last"))
     with pytest.raises(ExplorerError, match="different tokenizers cut the texts differently"):
-        compute.compare(store, a, b, measure, tokens)
-    assert compute.matrix(store, a, b, measure, tokens) is None
-    assert np.isfinite(compute.compare(store, a, b, measure, texts).values).all()
+        similarity.compare(store, a, b, measure, tokens)
+    assert similarity.matrix(store, a, b, measure, tokens) is None
+    assert np.isfinite(similarity.compare(store, a, b, measure, texts).values).all()

@@ -13,7 +13,7 @@ from analysis.checkpoints.folder import open_run
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import AS_GIVEN
-from analysis.inference.shares import DRAWS, SHARES, WHOLE, drawn, spread
+from analysis.inference.shares import DRAWS, POLICY_ENDS, SHARES, WHOLE, drawn, spread
 from analysis.keys import Policy
 from analysis.representations import Protocol, ensure
 from tests.checkpoints.models import copied, edit_weights
@@ -188,7 +188,9 @@ def test_a_sentence_says_how_far_each_checkpoint_moves_from_half_to_all(measured
 
 def test_shares_stand_in_no_list_of_other_values(measured, store, run, protocol, cli, tiny_run):
     assert summaries.loaded(store, [run])[0]["computed on"] == "nothing yet"
-    assert compute.records(store, run, policy=protocol.rows) == []
+    assert compute.records(store, run, policy=protocol.rows) == compute.records(store, run) == []
+    assert compute.records(store, run, policy=f"{protocol.rows}{POLICY_ENDS}"), "only where they are asked for"
+    assert compute.protocols(store, [run]) == []
     cli("open", tiny_run)
     assert "shares" not in cli("list")[1]
     assert json.loads(cli("show", "tiny", "--json")[1]) == []

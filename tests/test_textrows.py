@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis import registry
 from analysis.keys import Policy
 from analysis.textrows import TextRows
 
@@ -29,7 +30,8 @@ def test_texts_and_documents_are_numbered_in_order_of_first_appearance():
     assert rows.texts.tolist() == [0, 0, 1, 2] and rows.documents.tolist() == [0, 0, 1, 0]
 
 
-@pytest.mark.parametrize("id", ["me@example.org", "@", "@7", "text@", "text@-1", "text@1.5", "text@²", "", "a@7 ", "5"])
+@pytest.mark.parametrize("id", ["me@example.org", "@", "@7", "text@", "text@-1", "text@1.5", "text@²", "", "a@7 ", "5",
+                                "@c7", "text@c", "text@cc7", "text@c-1", "text@C7", "text@c7@", "text@c²"])
 def test_an_id_without_a_text_and_a_whole_number_around_its_last_at_sign_is_a_name(id):
     rows = of([id, "other@3"])
     assert rows.texts.tolist() == [0, 1] and rows.positions.tolist() == [0, 3]
@@ -45,6 +47,32 @@ def test_the_ids_that_every_kth_token_gets_come_back_as_text_and_position():
     rows = of([f"{text}@{position}" for text in ("λ “1”", "two") for position in kept])
     assert rows.texts.tolist() == [0] * len(kept) + [1] * len(kept)
     assert rows.positions.tolist() == [*kept, *kept]
+
+
+def test_words_are_counted_within_their_text_by_where_they_end():
+    rows = of(["a@c3", "a@c9", "a@c31", "b@c12", "me@example.org@c5", "me@example.org@c40"])
+    assert rows.texts.tolist() == [0, 0, 0, 1, 2, 2]
+    assert rows.positions.tolist() == [0, 1, 2, 0, 0, 1]
+
+
+def test_words_that_come_in_another_order_are_counted_by_where_they_end_all_the_same():
+    rows = of(["a@c31", "b@c12", "a@c9", "b@c7", "a@c100"])
+    assert rows.texts.tolist() == [0, 1, 0, 1, 0] and rows.positions.tolist() == [1, 1, 0, 0, 2]
+
+
+def test_the_path_through_words_bends_as_that_through_evenly_spaced_tokens():
+    x = np.random.default_rng(0).standard_normal((12, 5))
+    offsets = [5, 9, 17, 20, 21, 40]
+    words, tokens = (TextRows.of(x, [f"{text}@{place}" for text in "ab" for place in places], ["a"] * 6 + ["b"] * 6)
+                     for places in ([f"c{offset}" for offset in offsets], range(6)))
+    curvature, entropy = registry.get("trajectory_curvature"), registry.get("prompt_entropy")
+    assert curvature(words).value == curvature(tokens).value > 0
+    assert entropy(words).value == entropy(tokens).value
+
+
+def test_ids_that_look_like_words_are_names_where_rows_are_one_a_text():
+    rows = TextRows.of(np.zeros((2, 1)), ["a@c3", "a@c9"], ["a", "a"], positioned=False)
+    assert rows.texts.tolist() == [0, 1] and rows.positions.tolist() == [0, 0]
 
 
 def test_a_mask_keeps_rows_with_their_numbers_and_leaves_the_given_ones_as_they_were():

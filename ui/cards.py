@@ -12,6 +12,8 @@ from analysis.results import Shade
 from ui.plain import plain
 from ui.selection import Selection
 
+NOT_RESOLVED = "not resolved"
+
 
 def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str) -> None:
     """A chart, what it was made from, and the files to take away."""
@@ -40,7 +42,7 @@ def caption(selection: Selection, records: Sequence[dict[str, Any]], measure: Me
 
 def tints(shades: Sequence[Shade], sites: Sequence[str]) -> str:
     """What the tints behind a trajectory are of, where there are any."""
-    named = any(shade.name != "not resolved" for shade in shades)
+    named = any(shade.name != NOT_RESOLVED for shade in shades)
     return f" Tints: phases of RankMe and α at {', '.join(sites)} (see the page Phases)." if named else ""
 
 
@@ -62,6 +64,27 @@ def undefined(records: Sequence[dict[str, Any]]) -> None:
     for reason, where in reasons.items():
         more = f" and {len(where) - 2} more" if len(where) > 2 else ""
         st.warning(f"Undefined at {plain(', '.join(where[:2]))}{more}, because {reason}.", icon=":material/block:")
+
+
+def phases(rows: Sequence[dict[str, Any]]) -> None:
+    """The phases that are named, then what is between them with the reason, folded, and all of it to take away."""
+    named = [row for row in rows if row["phase"] != NOT_RESOLVED]
+    rest = [row for row in rows if row["phase"] == NOT_RESOLVED]
+    share = {"keeps its label": st.column_config.ProgressColumn(
+        help="The share of nearby rules (window, confidence, prominence and length one step looser or stricter) that "
+             "give these checkpoints the same label.", format="percent")}
+    if named:
+        st.dataframe(named, hide_index=True, alt="Phases of each run with their changes", column_config=share,
+                     column_order=("run", "phase", "from", "to", "RankMe", "α", "keeps its label"))
+    else:
+        st.markdown("No phase: nowhere do RankMe and α move in opposite directions beyond their intervals.")
+    if rest:
+        with st.expander(f"Where nothing is claimed, and why ({len(rest)})", icon=":material/help:"):
+            st.dataframe(rest, hide_index=True, alt="Stretches that are not resolved, with the reason",
+                         column_config=share,
+                         column_order=("run", "from", "to", "reason", "RankMe", "α", "keeps its label"))
+    st.download_button("Phases (CSV)", lambda: export.table_csv(rows), "phases.csv", "text/csv", key="phases all csv",
+                       on_click="ignore", icon=":material/table:")
 
 
 def changes(rows: Sequence[dict[str, Any]]) -> None:

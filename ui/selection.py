@@ -13,10 +13,12 @@ from analysis.keys import Policy, Run
 from ui import opener, workspace
 from ui.plain import plain
 
-POLICIES = ["last", "mean", "first", "mean-keep-first", "every-8", "every-16", "every-32"]
+POLICIES = ["last", "mean", "first", "mean-keep-first", "every-8", "every-16", "every-32", "words-1", "words-4"]
 DTYPES = ["float32", "bfloat16"]
-POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, or every k-th. Position 0 is "
-               "left out of means and of every k-th, because in many models it is a massive outlier.")
+POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, every k-th, or the one that "
+               "ends each word or every 4th word. Words are the same for every model, so choose words to compare, word "
+               "by word, models that cut texts into different tokens. Position 0 is left out of means, of every k-th "
+               "and of words, because in many models it is a massive outlier.")
 
 
 @dataclass(frozen=True)
@@ -125,5 +127,6 @@ def _follow_probe(known: dict[str, Run]) -> None:
 
 def _policy_words(policy: str) -> str:
     words = {"first": "first token", "last": "last token", "mean": "mean of tokens",
-             "mean-keep-first": "mean of tokens, position 0 kept"}
-    return words.get(policy, f"every {policy.removeprefix('every-')}th token")
+             "mean-keep-first": "mean of tokens, position 0 kept", "words-1": "every word"}
+    kind, _, every = policy.partition("-")
+    return words.get(policy, f"every {every}th {'word' if kind == 'words' else 'token'}")

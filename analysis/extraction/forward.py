@@ -37,12 +37,12 @@ class _Rows:
     ones that come and go would hold far more memory than they fill.
     """
 
-    def __init__(self, probe: Probe, policy: Policy, lengths: list[int] | None):
-        self.probe, self.policy = probe, policy
+    def __init__(self, probe: Probe, policy: Policy, fed: Feed):
+        self.probe, self.policy, self.words = probe, policy, fed.words
         self.sites: dict[str, np.ndarray] = {}
         self.ids: dict[int, list[str]] = {}
-        taken = [len(_positions(length, policy)) for length in lengths or []]
-        counts = taken if policy.kind == "every" else [min(1, count) for count in taken]
+        taken = [len(self._positions(index, length)) for index, length in enumerate(fed.lengths or [])]
+        counts = taken if policy.kind in ("every", "words") else [min(1, count) for count in taken]
         self.starts = dict(enumerate(np.cumsum([0, *counts]).tolist()[:-1]))
         self.count = sum(counts)  # where only the network knows lengths, as many as have come
         self.batch = Batch([], {})
@@ -74,7 +74,8 @@ class _Rows:
 
     def _plan(self, mask: torch.Tensor, device: torch.device) -> None:
         """Which positions of this batch become rows, or with which weight they enter the mean that does."""
-        positions = [_positions(int(length), self.policy) for length in mask.sum(1)]
+        positions = [self._positions(index, int(length))
+                     for index, length in zip(self.batch.items, mask.sum(1), strict=True)]
         if self.policy.kind == "mean":
             weight = mask.float()
             weight[:, :int(self.policy.drop_first)] = 0
@@ -84,13 +85,28 @@ class _Rows:
             self.where = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).T
         places: list[int] = []
         for index, kept in zip(self.batch.items, positions, strict=True):
-            id = self.probe.texts[index].id
-            names = [f"{id}@{p}" for p in kept] if self.policy.kind == "every" else [id] * bool(kept)
+            names = self._names(index, kept)
             if index not in self.starts:
                 self.starts[index], self.count = self.count, self.count + len(names)
             places += range(self.starts[index], self.starts[index] + len(names))
             self.ids[index] = names
         self.places = np.array(places, dtype=int)
+
+    def _positions(self, index: int, length: int) -> list[int]:
+        """Token positions of one text that become rows (for `mean`, that enter the mean)."""
+        if self.words is not None:
+            return self.words[index][:, 0].tolist()
+        if self.policy.kind in ("first", "last"):
+            return [0 if self.policy.kind == "first" else length - 1]
+        return list(range(int(self.policy.drop_first), length, self.policy.every))
+
+    def _names(self, index: int, kept: list[int]) -> list[str]:
+        """Ids of the rows of one text: with their token where they are every k-th, with where their word ends in the
+        text where they are words."""
+        id = self.probe.texts[index].id
+        if self.words is not None:
+            return [f"{id}@c{end}" for end in self.words[index][:, 1]]
+        return [f"{id}@{p}" for p in kept] if self.policy.kind == "every" else [id] * bool(kept)
 
 
 @dataclass
@@ -110,8 +126,8 @@ def extract(loaded: Loaded, probe: Probe, policy: Policy, progress: Progress = l
     Texts of similar length share a batch; padding never enters a row or the loss. Rows do not depend on the batch size
     beyond rounding.
     """
-    fed = feed(loaded, probe, batch_tokens)
-    rows, loss = _Rows(probe, policy, fed.lengths), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
+    fed = feed(loaded, probe, batch_tokens, policy)
+    rows, loss = _Rows(probe, policy, fed), _Loss(_loss_every(loaded, sum(fed.lengths or [])))
     no_cache = {"use_cache": False} if hasattr(loaded.base.config, "use_cache") else {}
     batches = iter(fed.batches)
     first = next(batches)
@@ -133,14 +149,6 @@ def _verify_once(loaded: Loaded, batch: Batch) -> None:
         little = {name: part[cut].to(loaded.base.device) for name, part in batch.inputs.items()}
         verify(loaded.base, loaded.blocks, little)
         _verified.add(loaded.base)
-
-
-def _positions(length: int, policy: Policy) -> list[int]:
-    """Token positions of one text that become rows (for `mean`, that enter the mean)."""
-    first = int(policy.drop_first)
-    if policy.kind in ("first", "last"):
-        return [0 if policy.kind == "first" else length - 1]
-    return list(range(first, length, policy.every))
 
 
 def _loss_every(loaded: Loaded, tokens: int) -> int:

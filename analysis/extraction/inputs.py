@@ -1,20 +1,24 @@
 """What a network is given: texts as tokens, images as pixels, sounds as samples, in batches whose padding is known."""
 
+import re
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from analysis.checkpoints.load import Loaded
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import IMAGE_FORMATS, Probe, Text
+from analysis.keys import Policy
 
+WORD = re.compile(r"\S+")
 IMAGES_AT_ONCE, TEXTS_AT_ONCE = 16, 512
 MOST_PIXELS = 50_000_000
 SHORTEST_SOUND_S, LONGEST_SOUND_S = 0.05, 30.0
@@ -41,33 +45,40 @@ class Batch:
 
 @dataclass(frozen=True)
 class Feed:
-    """A probe made ready for one network. `lengths` (in tokens) is None where only the network knows them."""
+    """A probe made ready for one network. `lengths` (in tokens) is None where only the network knows them. `words` are
+    those a policy of words takes of each text: token and offset of the end, a row each."""
 
     batches: Iterator[Batch]
     count: int
     lengths: list[int] | None = None
     cut: int = 0
+    words: list[np.ndarray] | None = None
 
 
-def feed(loaded: Loaded, probe: Probe, batch_tokens: int) -> Feed:
-    """Batches of a probe for a network. Raises ExplorerError when the network reads another kind of thing."""
+def feed(loaded: Loaded, probe: Probe, batch_tokens: int, policy: Policy | None = None) -> Feed:
+    """Batches of a probe for a network. Raises ExplorerError when the network reads another kind of thing, or cannot
+    tell which token ends a word and the policy is one of words."""
+    words = policy if policy and policy.kind == "words" else None
     if probe.kind != loaded.modality:
         raise ExplorerError(f"This model reads {loaded.modality}s and the probe {probe.name} holds {probe.kind}s; "
                             f"choose a probe of {loaded.modality}s.")
+    if words and loaded.modality != "text":
+        raise ExplorerError(f"The token policy {words} takes words of texts, and the probe {probe.name} holds "
+                            f"{probe.kind}s; use the token policy mean or every-K.")
     if loaded.modality == "image":
         return Feed(_images(loaded, probe.texts), len(probe.texts))
     if loaded.modality == "sound":
         return Feed(_sounds(loaded, probe.texts), len(probe.texts))
-    encoded, cut = _encode(loaded, probe)
+    encoded, cut, ends = _encode(loaded, probe, words)
     lengths = [len(ids) for ids in encoded]
     batches = (Batch(items, _padded([encoded[i] for i in items], loaded.processor.pad_token_id))
                for items in _by_length(lengths, batch_tokens))
-    return Feed(batches, len(encoded), lengths, cut)
+    return Feed(batches, len(encoded), lengths, cut, ends if words else None)
 
 
-def _encode(loaded: Loaded, probe: Probe) -> tuple[list[np.ndarray], int]:
-    """Token ids of each text, cut to the model's context, and how many were cut."""
-    short, cut = _tokens(loaded.processor, probe, loaded.context)
+def _encode(loaded: Loaded, probe: Probe, words: Policy | None) -> tuple[list[np.ndarray], int, list[np.ndarray]]:
+    """Token ids of each text, cut to the model's context; how many were cut; and the words that a policy takes."""
+    short, cut, ends = _tokens(loaded.processor, probe, loaded.context, words)
     empty = [text.id for text, ids in zip(probe.texts, short, strict=True) if not len(ids)]
     if empty:
         raise ExplorerError(f"{len(empty)} text(s) of the probe give no token, first {empty[0]!r}; remove them.")
@@ -76,17 +87,25 @@ def _encode(loaded: Loaded, probe: Probe) -> tuple[list[np.ndarray], int]:
     if highest >= vocabulary:
         raise ExplorerError(f"The tokenizer gives token {highest} and the model knows {vocabulary} tokens; the "
                             "tokenizer in the folder belongs to another model.")
-    return short, cut
+    return short, cut, ends
 
 
 @lru_cache(maxsize=2)
-def _tokens(tokenizer: Any, probe: Probe, longest: int) -> tuple[list[np.ndarray], int]:
-    """Token ids, and how many texts were cut. Kept between the checkpoints of a run, which share their tokenizer."""
+def _tokens(tokenizer: Any, probe: Probe, longest: int,
+            words: Policy | None) -> tuple[list[np.ndarray], int, list[np.ndarray]]:
+    """Token ids, how many texts were cut, and the words that a policy takes. Kept between the checkpoints of a run,
+    which share their tokenizer."""
     short: list[np.ndarray] = []
+    ends: list[np.ndarray] = []
     cut = 0
     for start in range(0, len(probe.texts), TEXTS_AT_ONCE):
         texts = [text.text for text in probe.texts[start:start + TEXTS_AT_ONCE]]
         encoded = tokenizer(texts, truncation=True, max_length=longest)
+        if words and not encoded.encodings:
+            raise ExplorerError(f"The tokenizer {type(tokenizer).__name__} does not tell which characters its tokens "
+                                f"cover, and the token policy {words} needs that; use the token policy last or mean.")
+        if words:
+            ends += [_word_ends(one, text, words) for one, text in zip(encoded.encodings, texts, strict=True)]
         lengths = [len(ids) for ids in encoded["input_ids"]]
         packed = np.fromiter(chain.from_iterable(encoded["input_ids"]), dtype=np.int32, count=sum(lengths))
         short += np.split(packed, np.cumsum(lengths)[:-1])
@@ -95,7 +114,29 @@ def _tokens(tokenizer: Any, probe: Probe, longest: int) -> tuple[list[np.ndarray
         else:  # a tokenizer in Python does not tell what it cut
             full = tokenizer(texts, verbose=False)["input_ids"]
             cut += sum(len(a) != len(b) for a, b in zip(full, encoded["input_ids"], strict=True))
-    return short, cut
+    return short, cut, ends
+
+
+def _word_ends(encoding: Any, text: str, policy: Policy) -> Int[np.ndarray, "m 2"]:
+    """The token that covers the last character of every k-th word of a text, and the offset of the word's end.
+
+    A word is a run of characters that are no space, as in str.split. Of several tokens that share its last character
+    it is the last; where the tokenizer drops that character, the last token of the word. A token that ends two words
+    stands for both. Words of which the context cuts off a part are left out, and so is, unless position 0 is kept, the
+    word that token 0 covers a part of.
+    """
+    spans = [word.span() for word in islice(WORD.finditer(text), 0, None, policy.every)]
+    begins, ends = np.array(spans, dtype=int).reshape(-1, 2).T
+    first, behind = np.array(encoding.offsets, dtype=int).reshape(-1, 2).T
+    some = np.flatnonzero(behind > first)  # special tokens cover nothing, nor does a space that is trimmed off
+    if not len(some):
+        return np.empty((0, 2), dtype=int)
+    tokens = some[(np.searchsorted(first[some], ends) - 1).clip(0)]
+    read = next((a for part in encoding.overflowing for a, b in part.offsets if b > a), len(text))
+    kept = (first[tokens] < ends) & (behind[tokens] > begins) & (ends <= read)
+    if policy.drop_first:
+        kept &= (ends <= first[0]) | (begins >= behind[0])
+    return np.stack([tokens[kept], ends[kept]], axis=1)
 
 
 def _by_length(lengths: list[int], budget: int) -> Iterator[list[int]]:

@@ -7,9 +7,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from analysis.figures import legend
 from analysis.figures.theme import SYMBOLS, Style, axis_title, dress, faded, shade
 from analysis.figures.trajectory import log_ticks, short
 from analysis.measure import Measure
+
+MARGIN = 0.06  # beside the first and the last point, in powers of ten
 
 
 def build(records: Sequence[dict[str, Any]], levels: Sequence[dict[str, Any]], corrected: Sequence[dict[str, Any]],
@@ -17,19 +20,25 @@ def build(records: Sequence[dict[str, Any]], levels: Sequence[dict[str, Any]], c
     """For each checkpoint its draws as faint points, the line through their means with its band, the value at all rows
     at its end, and the corrected value as a dotted level. A vertical line stands where n = d."""
     figure = go.Figure()
-    for run in dict.fromkeys(level["run"] for level in levels):
-        revisions = list(dict.fromkeys(level["revision"] for level in levels if level["run"] == run))
+    runs = list(dict.fromkeys(level["run"] for level in levels))
+    revisions = list(dict.fromkeys(level["revision"] for level in levels))
+    for run in runs:
         for index, revision in enumerate(revisions):
             own, line, dotted = ([row for row in rows if (row["run"], row["revision"]) == (run, revision)]
                                  for rows in (records, levels, corrected))
-            colour, name = shade(colours[run], index, len(revisions), style), f"{run} · {revision}"
-            _add_draws(figure, own, name, colour, measure)
-            _add_line(figure, line, name, colour, SYMBOLS[index % len(SYMBOLS)], measure)
+            colour, name = shade(colours[run], index, len(revisions), style), legend.line_name(run, revision)
+            if line:
+                _add_draws(figure, own, name, colour, measure)
+                _add_line(figure, line, name, colour, SYMBOLS[index % len(SYMBOLS)], measure)
             for record in dotted:
                 _add_corrected(figure, record, line, name, colour)
     dress(figure, style, height=520)
+    legend.factor(figure, runs, revisions, colours, style)
+    legend.make_room(figure)
+    sizes = [*(record["n"] for record in records), *(level["d"] for level in levels)]
     places = log_ticks(sorted({level["n"] for level in levels}))
-    figure.update_xaxes(type="log", title_text="Rows in the estimate, n", tickvals=places,
+    figure.update_xaxes(type="log", range=[math.log10(min(sizes)) - MARGIN, math.log10(max(sizes)) + MARGIN],
+                        title_text="Rows in the estimate, n", tickvals=places,
                         ticktext=[short(place) for place in places])
     figure.update_yaxes(title_text=axis_title(measure.label, measure.symbol, measure.unit),
                         type="log" if measure.log_scale else "linear")
@@ -72,7 +81,7 @@ def _add_line(figure: go.Figure, levels: Sequence[dict[str, Any]], name: str, co
 def _add_corrected(figure: go.Figure, record: dict[str, Any], levels: Sequence[dict[str, Any]], name: str,
                    colour: str) -> None:
     figure.add_trace(go.Scatter(
-        x=[levels[0]["n"], levels[-1]["n"]], y=[record["value"]] * 2, mode="lines", name=f"{name}, corrected",
+        x=[levels[0]["n"], levels[-1]["n"]], y=[record["value"]] * 2, mode="lines", name=f"{name}{legend.CORRECTED}",
         legendgroup=name, line={"color": colour, "width": 1.5, "dash": "dot"},
         hovertemplate=f"corrected at all rows<br>%{{y:.4g}}<br>{_size(record)}<extra>{name}</extra>"))
 
@@ -82,7 +91,8 @@ def _add_width(figure: go.Figure, d: int, style: Style) -> None:
     figure.add_shape(type="line", xref="x", yref="paper", x0=d, x1=d, y0=0, y1=1, layer="below",
                      line={"color": style.muted, "width": 1, "dash": "dash"}, name=f"n = d = {d}")
     figure.add_annotation(text=f"n = d = {d}", xref="x", yref="paper", x=math.log10(d), y=0, xanchor="left",
-                          yanchor="bottom", showarrow=False, font={"size": style.font_px - 2, "color": style.muted})
+                          yanchor="bottom", xshift=3, showarrow=False,
+                          font={"size": style.font_px - 2, "color": style.muted})
 
 
 def _words(share: float) -> str:

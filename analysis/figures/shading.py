@@ -27,24 +27,23 @@ def add_shades(figure: go.Figure, shades: Sequence[Shade], runs: Sequence[str],
 
 
 def _add(figure: go.Figure, shade: Shade, ends: tuple[Any, Any], strip: int | None, style: Style) -> None:
-    low, high = (0.0, 1.0) if strip is None else _heights(figure, strip)
+    low, high = (0.0, 1.0) if strip is None else _heights(strip)
     figure.add_shape(type="rect", xref="x", yref="paper", x0=ends[0], x1=ends[1], y0=low, y1=high,
+                     ysizemode="scaled" if strip is None else "pixel", yanchor=None if strip is None else 1,
                      line={"width": 0}, layer="below", name=f"{shade.run}: {shade.name}",
                      fillcolor=faded(PHASES[shade.name], 0.16 if strip is None else 0.6))
 
 
 def _name_strips(figure: go.Figure, runs: Sequence[str], colours: dict[str, str], style: Style) -> None:
-    """Each strip says whose it is, and the legend makes room above them."""
+    """Each strip says whose it is, and the margin makes room for them."""
     for number, run in enumerate(runs):
-        low, high = _heights(figure, number)
         figure.add_annotation(text=run, xref="paper", yref="paper", x=0, xanchor="left", yanchor="middle",
-                              y=(low + high) / 2, showarrow=False,
+                              y=1, yshift=sum(_heights(number)) / 2, showarrow=False,
                               font={"size": style.font_px - 2, "color": colours[run]})
-    figure.update_layout(legend={"y": _heights(figure, len(runs))[1]})
+    figure.update_layout(margin={"t": _heights(len(runs))[1]})
 
 
-def _heights(figure: go.Figure, strip: int) -> tuple[float, float]:
-    """Where a strip stands above the axes, as a share of their height."""
-    pixel = 1 / (figure.layout.height - figure.layout.margin.t - figure.layout.margin.b)
-    low = 1 + (4 + strip * (STRIP + 3)) * pixel
-    return low, low + STRIP * pixel
+def _heights(strip: int) -> tuple[int, int]:
+    """Between which pixels above the axes a strip stands, whatever the legend leaves of their height."""
+    low = 4 + strip * (STRIP + 3)
+    return low, low + STRIP

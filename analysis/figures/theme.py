@@ -56,20 +56,22 @@ def shade(colour: str, index: int, count: int, style: Style) -> str:
 
 
 def dress(figure: go.Figure, style: Style, *, height: int) -> go.Figure:
-    """Fonts, paper, grid and margins of every figure."""
+    """Fonts, paper, grid and margins of every figure; the legend is below it, where no entry is cut on a phone."""
     axis = {"gridcolor": style.grid, "linecolor": style.grid, "zeroline": False, "showline": True, "ticks": "outside",
             "tickcolor": style.grid, "automargin": True, "title": {"font": {"size": style.font_px}, "standoff": 8}}
     figure.update_layout(
         template="none", height=height, font={"family": FONT, "size": style.font_px, "color": style.ink},
         paper_bgcolor=style.paper, plot_bgcolor=style.paper, margin={"l": 60, "r": 20, "t": 30, "b": 50},
         hoverlabel={"font": {"family": FONT}}, hovermode="closest",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0})
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "xanchor": "left", "x": 0,
+                "traceorder": "normal"})
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     return figure
 
 
 def axis_title(label: str, symbol: str = "", unit: str = "") -> str:
-    """Label, symbol and unit, as every axis says them, on two lines."""
-    second = f"{symbol} ({unit})" if unit else symbol
+    """Label, symbol and unit, as every axis says them, on two lines; a symbol that the label has is not said again."""
+    parts = ["" if symbol in label.split() else symbol, f"({unit})" if unit else ""]
+    second = " ".join(filter(None, parts))
     return f"{label}<br>{second}" if second else label

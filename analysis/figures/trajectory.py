@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from analysis.figures import legend
 from analysis.figures.shading import add_shades
 from analysis.figures.theme import SYMBOLS, Style, axis_title, dress, faded, shade
 from analysis.keys import site_order
@@ -60,14 +61,16 @@ def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, 
         _add_panel(figure, row, drawn, axis, colours, style, span)
     for run in dict.fromkeys(record["run"] for record in everything) if below else ():
         _add_below(figure, [row for row in below if row["run"] == run], colours[run], axis, span, panel.label, rows)
-    listed = sum(trace.showlegend is not False for trace in figure.data)
-    dress(figure, style, height=(460 if rows == 1 else 600 if rows == 2 else 760) + 11 * max(0, listed - 4))
+    dress(figure, style, height=460 if rows == 1 else 600 if rows == 2 else 760)
+    lines = [record for drawn in panels for record in drawn.records]
+    runs = list(dict.fromkeys(record["run"] for record in lines))
+    legend.factor(figure, runs, sorted({record["site"] for record in lines}, key=site_order), colours, style)
     _set_axes(figure, rows, axis, span, everything)
     if below:
         title = panel.label[:1].upper() + panel.label[1:].replace(" (", "<br>(")
         figure.update_yaxes(title_text=title, row=rows, col=1)
-    runs = list(dict.fromkeys(record["run"] for drawn in panels for record in drawn.records))
     add_shades(figure, shades, runs, lambda record: _place(record, axis, span), colours, style)
+    legend.make_room(figure)
     return figure
 
 
@@ -80,9 +83,10 @@ def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: d
             colour, symbol = shade(colours[run], index, len(sites), style), SYMBOLS[index % len(SYMBOLS)]
             series, corrected = ([record for record in records if record["run"] == run and record["site"] == site]
                                  for records in (drawn.records, drawn.corrected))
-            _add_series(figure, series, f"{run} · {site}", colour, symbol, axis, span, measure)
+            name = legend.line_name(run, site)
+            _add_series(figure, series, name, colour, symbol, axis, span, measure)
             if corrected:
-                _add_corrected(figure, corrected, f"{run} · {site}, corrected", colour, axis, span)
+                _add_corrected(figure, corrected, f"{name}{legend.CORRECTED}", colour, axis, span)
     _add_chance(figure, drawn.records, axis, span, style)
     listed = {trace.legendgroup for trace in figure.data[:before] if trace.showlegend is not False}
     for trace in figure.data[before:]:

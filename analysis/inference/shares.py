@@ -7,6 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 SHARES, WHOLE, DRAWS = (1, 2, 4, 6), 8, 8  # in eighths of the documents; draws of each but the whole
+POLICY_ENDS = ", shares of documents"
+
+
+def is_shares(policy: str) -> bool:
+    """Whether a token policy is that of shares of documents, which are no rows to compare with others."""
+    return policy.endswith(POLICY_ENDS)
 
 
 def drawn(documents: Sequence[str], eighths: int, draw: int) -> Bool[np.ndarray, " n"]:

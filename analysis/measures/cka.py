@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.errors import Undefined
-from analysis.measure import SIMILARITY, Measure
+from analysis.measure import SIMILARITY, Kernel, Measure
 from analysis.moments import centred
 
 ROUNDING = 64 * np.finfo(np.float64).eps  # of the largest term: what is left of an exact cancellation
@@ -54,7 +54,7 @@ def linear_cka_debiased(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2
     Song et al. 2012, equation 5.
     """
     x, y = centred(x), centred(y)
-    return _normalised(_debiased_inner(x, y), _debiased_inner(x, x), _debiased_inner(y, y))
+    return _normalised(debiased_inner(x, y), debiased_inner(x, x), debiased_inner(y, y))
 
 
 def permutation_mean(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
@@ -71,7 +71,8 @@ def _inner(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
     return float(np.sum((x @ x.T) * (y @ y.T)))
 
 
-def _debiased_inner(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
+def debiased_inner(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
+    """n(n-3) HSIC_1 of centred rows; exactly 0 where no more than rounding is left of a cancellation."""
     n = len(x)
     a, b = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
     whole = _inner(x, y)
@@ -85,20 +86,25 @@ def _normalised(cross: float, own_x: float, own_y: float) -> float:
     return cross / np.sqrt(own_x) / np.sqrt(own_y)
 
 
+def _kernel(debiased: bool) -> Kernel:
+    """K = Xc Xc^T: centred already, so that a large common mean costs no precision."""
+    return Kernel(prepare=centred, rows=lambda x, which: x[which] @ x.T, debiased=debiased)
+
+
 _SHARED: dict[str, Any] = {
     "arity": 2, "takes": "rows", "returns": "scalar", "unit": "", "symmetric": True, "invariant_to": SIMILARITY,
     "direction": "larger: more alike (1: equal up to rotation, shift and scale)",
     "reference": "kornblith2019similarity", "cost": "n d1 d2", "version": 1,
-    "uncertainty": "none: an interval over documents of pairs is still to come",
+    "uncertainty": "jackknife over documents",
 }
 
 MEASURES = (
     Measure(name="linear_cka_debiased", fn=linear_cka_debiased, label="Linear CKA, debiased", symbol="CKA<sub>u</sub>",
             bounds=(-1.0, 1.0), min_samples=4, null="0 on average for unrelated independent rows",
             caveats="Two rows of huge norm, or several rows of one document, still fake a high value.",
-            chance=lambda x, y: 0.0, **_SHARED),
+            chance=lambda x, y: 0.0, kernel=_kernel(debiased=True), **_SHARED),
     Measure(name="linear_cka_biased", fn=linear_cka_biased, label="Linear CKA, biased", symbol="CKA",
             bounds=(0.0, 1.0), min_samples=4, null="sqrt(PR_x PR_y) / (n - 1), exact over row permutations",
             caveats="Rises towards 1 for unrelated rows as width grows against n: read it against its chance level.",
-            chance=permutation_mean, **_SHARED),
+            chance=permutation_mean, kernel=_kernel(debiased=False), **_SHARED),
 )

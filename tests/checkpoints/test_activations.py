@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from analysis import compute, registry
+from analysis import compute, registry, similarity
 from analysis.__main__ import main
 from analysis.checkpoints.activations import read_rows
 from analysis.checkpoints.folder import open_run
@@ -271,7 +271,7 @@ def test_cka_pairs_rows_by_their_ids_and_refuses_other_ids(tmp_path, store, prot
 
     def cka(left, right):
         sides = [[(run.checkpoints[0], "a")] for run in (left, right)]
-        return compute.compare(store, *sides, registry.get("linear_cka_biased"), protocol).values[0, 0]
+        return similarity.compare(store, *sides, registry.get("linear_cka_biased"), protocol).values[0, 0]
     x, y = (z.astype(float) - z.astype(float).mean(0) for z in (X, Y))
     by_hand = np.linalg.norm(x.T @ y)**2 / np.linalg.norm(x.T @ x) / np.linalg.norm(y.T @ y)
     assert cka(one, two) == pytest.approx(by_hand, rel=1e-5) and cka(one, one) == pytest.approx(1)
@@ -283,7 +283,7 @@ def test_rows_and_a_text_model_are_not_compared(tmp_path, store, protocol, probe
     rows, model = open_run(saved(tmp_path / "x.npz", final=RNG.normal(size=(48, 16)))), open_run(tiny_run)
     sides, cka = [[(run.checkpoints[0], "final")] for run in (rows, model)], registry.get("linear_cka_biased")
     for given in (protocol, compute.Protocol(probe, Policy.parse("last"))):
-        refused(lambda given=given: compute.compare(store, *sides, cka, given), "as-given")
+        refused(lambda given=given: similarity.compare(store, *sides, cka, given), "as-given")
         refused(lambda given=given: compute.sweep(store, [rows, model], given, SINGLE), "as-given")
 
 

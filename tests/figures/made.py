@@ -39,6 +39,17 @@ def named(figure: go.Figure, name: str) -> Any:
     return found[0]
 
 
+def listed(figure: go.Figure) -> list[str]:
+    """What the legend names, in its order."""
+    shown = [trace for trace in figure.data if trace.showlegend is not False]
+    return [trace.name for trace in sorted(shown, key=lambda trace: trace.legendrank or 1000)]
+
+
+def drawn(figure: go.Figure) -> list[Any]:
+    """Traces with points: all but those that stand in the legend only."""
+    return [trace for trace in figure.data if tuple(trace.x) != (None,)]
+
+
 def plain(figure: go.Figure) -> dict[str, Any]:
     """The figure as plain JSON values."""
     return json.loads(figure.to_json())

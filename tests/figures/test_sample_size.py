@@ -6,7 +6,7 @@ import pytest
 
 from analysis.figures import sample_size
 from analysis.figures.theme import Style
-from tests.figures.made import COLOURS, check_figure, measure, named, plain
+from tests.figures.made import COLOURS, check_figure, listed, measure, named, plain
 
 SHARES = ((0.125, 25), (0.25, 50), (0.5, 100), (0.75, 150), (1.0, 200))
 
@@ -47,9 +47,11 @@ def test_the_band_is_the_spread_around_the_means_of_the_draws():
 def test_one_line_for_each_checkpoint_in_the_colour_of_its_run():
     runs = [("alpha", 1), ("alpha", 8), ("beta", 8)]
     figure = built([r for of in runs for r in draws(*of)], [r for of in runs for r in levels(*of)])
-    assert [trace.name for trace in figure.data if trace.showlegend is not False] == [
+    assert [trace.name for trace in figure.data if trace.mode == "lines+markers" and trace.x[0]] == [
         "alpha · step1", "alpha · step8", "beta · step8"]
-    assert named(figure, "beta · step8").line.color == COLOURS["beta"]
+    assert listed(figure) == ["alpha", "beta", "step1", "step8"]
+    assert len({named(figure, f"{run} · step8").marker.symbol for run in ("alpha", "beta")}) == 1
+    assert named(figure, "beta · step8").line.color.lower() == COLOURS["beta"].lower()
     assert named(figure, "alpha · step1").line.color != named(figure, "alpha · step8").line.color
 
 

@@ -90,7 +90,8 @@ def test_several_runs_get_a_strip_each_that_overlaps_no_other(stacked):
     heights = sorted(height for (height,) in strips.values())
     assert all(low < high for low, high in heights)
     assert all(below[1] <= above[0] for below, above in itertools.pairwise(heights))
-    assert all(high - low < 0.1 for low, high in heights), "a strip leaves the lines free"
+    assert {(tint.ysizemode, tint.yanchor) for tint in figure.layout.shapes} == {("pixel", 1)}
+    assert heights[0][0] > 0 and heights[-1][1] <= figure.layout.margin.t, "strips stand in the margin above the lines"
 
 
 def test_each_strip_says_its_run_in_the_colour_of_the_run():
@@ -98,13 +99,12 @@ def test_each_strip_says_its_run_in_the_colour_of_the_run():
     for run in ("alpha", "beta"):
         said, = [note for note in figure.layout.annotations if note.text == run]
         tint, = [tint for tint in figure.layout.shapes if tint.name.startswith(f"{run}:")]
-        assert said.font.color == COLOURS[run] and tint.y0 <= said.y <= tint.y1
+        assert said.font.color == COLOURS[run] and said.y == tint.yanchor and tint.y0 <= said.yshift <= tint.y1
 
 
-def test_strips_do_not_cover_the_legend():
-    figure = build([shade("alpha"), shade("beta")], runs=("alpha", "beta"))
-    tops = [tint.y1 for tint in figure.layout.shapes]
-    assert max(tops) <= 1 or figure.layout.legend.y >= max(tops)
+def test_strips_are_above_the_lines_and_the_legend_is_below_them():
+    legend = build([shade("alpha"), shade("beta")], runs=("alpha", "beta")).layout.legend
+    assert (legend.yref, legend.y, legend.yanchor) == ("container", 0, "bottom")
 
 
 def test_one_run_does_not_need_its_name_said():
@@ -114,7 +114,7 @@ def test_one_run_does_not_need_its_name_said():
 def test_a_phase_of_one_of_two_runs_that_are_drawn_is_not_shown_as_if_it_were_of_both():
     figure = build([shade("alpha")], runs=("alpha", "beta"))
     tint, = figure.layout.shapes
-    assert tint.y1 - tint.y0 < 0.1
+    assert tint.ysizemode == "pixel"
     assert {note.text for note in figure.layout.annotations if note.text in COLOURS} == {"alpha", "beta"}
 
 

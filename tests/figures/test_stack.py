@@ -9,7 +9,7 @@ from analysis.figures import trajectory
 from analysis.figures.theme import Style
 from analysis.figures.trajectory import Axis, Drawn
 from analysis.results import Panel
-from tests.figures.made import COLOURS, check_figure, measure, named, plain, record
+from tests.figures.made import COLOURS, check_figure, drawn, measure, named, plain, record
 
 STEPS = (0, 1, 10, 100)
 NOTHING, LIGHT = Panel("loss on the probe (nats/token)", []), Style()
@@ -110,7 +110,7 @@ def test_a_corrected_measure_is_a_dotted_line_without_points_or_band_in_the_colo
 def test_each_run_and_site_has_its_own_corrected_line():
     records = [*series(), *series(site="block 1"), *series("beta", by=3.0)]
     figure = stack(Drawn(measure(), records, [*series(by=0.5), *series("beta", by=3.5)]))
-    dotted = {trace.name: list(trace.y) for trace in figure.data if trace.line.dash == "dot"}
+    dotted = {trace.name: list(trace.y) for trace in drawn(figure) if trace.line.dash == "dot"}
     assert dotted == {"alpha · final, corrected": [5.5, 6.5, 7.5, 8.5],
                       "beta · final, corrected": [8.5, 9.5, 10.5, 11.5]}
 

@@ -12,7 +12,8 @@ from tests.figures.made import COLOURS, measure, named, record
 from tests.figures.test_spectrum import view
 
 FOLDER = Path(trajectory.__file__).parent
-BUILDERS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "theme", "shading"))
+PARTS = ("__init__", "theme", "shading", "legend")
+BUILDERS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in PARTS)
 
 
 def body_lines(function: ast.FunctionDef) -> int:
@@ -91,6 +92,7 @@ def test_the_contrast_of_black_on_white_is_21():
 
 @pytest.mark.parametrize(("given", "title"), [
     (("Stable rank", "sr", "dimensions"), "Stable rank<br>sr (dimensions)"), (("Share", "s", ""), "Share<br>s"),
-    (("Loss",), "Loss")])
-def test_an_axis_title_is_label_symbol_and_unit(given, title):
+    (("Loss",), "Loss"), (("Exponent α", "α", ""), "Exponent α"), (("LiDAR", "LiDAR", "nats"), "LiDAR<br>(nats)"),
+    (("Alpha β", "α", ""), "Alpha β<br>α")])
+def test_an_axis_title_is_label_symbol_and_unit_and_says_nothing_twice(given, title):
     assert axis_title(*given) == title

@@ -10,7 +10,7 @@ from analysis.figures import trajectory
 from analysis.figures.theme import PALETTE, Style
 from analysis.figures.trajectory import Axis
 from analysis.results import Panel
-from tests.figures.made import COLOURS, check_figure, measure, named, plain, record
+from tests.figures.made import COLOURS, check_figure, drawn, measure, named, plain, record
 
 NOTHING = Panel("loss on the probe (nats/token)", [])
 LIGHT = Style()
@@ -33,7 +33,7 @@ def loss(*runs, steps=(0, 1, 10, 100)):
 def test_one_line_and_one_band_for_each_run_and_site():
     records = [*series("alpha"), *series("alpha", site="block 1"), *series("beta"), *series("beta", site="block 1")]
     figure = build(records)
-    assert sorted(trace.name for trace in figure.data) == sorted(
+    assert sorted(trace.name for trace in drawn(figure)) == sorted(
         f"{run} · {site}{kind}" for run in ("alpha", "beta") for site in ("block 1", "final")
         for kind in ("", " interval"))
     check_figure(figure)
@@ -46,7 +46,7 @@ def test_a_line_holds_the_values_in_order_of_training():
 
 def test_sites_are_listed_from_input_to_output():
     records = [*series(site="final"), *series(site="block 10"), *series(site="block 2"), *series(site="embedding")]
-    lines = [trace.name for trace in build(records).data if not trace.name.endswith("interval")]
+    lines = [trace.name for trace in drawn(build(records)) if not trace.name.endswith("interval")]
     assert lines == [f"alpha · {site}" for site in ("embedding", "block 2", "block 10", "final")]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import compute, registry, views
+from analysis import compute, registry, similarity, views
 from analysis.__main__ import PROJECT, main
 from analysis.checkpoints.folder import open_run
 from analysis.extraction.probes import load_probe
@@ -123,7 +123,7 @@ def test_the_pair_matrices_that_the_similarity_page_opens_on_are_there_after_the
     assert len(files(plain.cache, "matrices")) == 2 * len(PAIRS)
     for items in (views.layers(run.checkpoints[-1], list(SITES)), views.steps(run, "final")):
         for measure in PAIRS:
-            alone, together = (compute.matrix(Store(cache), items, items, measure, protocol)
+            alone, together = (similarity.matrix(Store(cache), items, items, measure, protocol)
                                for cache in (plain.cache, fanned_once[0]))
             np.testing.assert_allclose(together.values, alone.values, rtol=1e-6)
 

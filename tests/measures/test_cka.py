@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import registry
+from analysis.measure import Measure
 from tests.synthetic import generic, generic_pair, rotated
 
 BIASED, DEBIASED = registry.get("linear_cka_biased"), registry.get("linear_cka_debiased")
@@ -21,13 +22,21 @@ def reference_pair() -> tuple[np.ndarray, np.ndarray]:
 
 def centred_gram(x: np.ndarray) -> np.ndarray:
     """H K H with the centring matrix written out."""
-    h = np.eye(len(x)) - np.ones((len(x), len(x))) / len(x)
-    return h @ (x @ x.T) @ h
+    return doubly_centred(x @ x.T)
+
+
+def doubly_centred(gram: np.ndarray) -> np.ndarray:
+    h = np.eye(len(gram)) - np.ones((len(gram), len(gram))) / len(gram)
+    return h @ gram @ h
 
 
 def u_centred_gram(x: np.ndarray) -> np.ndarray:
+    return u_centred(x @ x.T)
+
+
+def u_centred(gram: np.ndarray) -> np.ndarray:
     """Szekely & Rizzo's U-centring: zero diagonal, rows that sum to zero."""
-    n, gram = len(x), x @ x.T
+    n, gram = len(gram), gram.copy()
     np.fill_diagonal(gram, 0.0)
     sums = gram.sum(axis=0)
     centred = gram - sums[:, None] / (n - 2) - sums[None, :] / (n - 2) + gram.sum() / ((n - 1) * (n - 2))
@@ -47,6 +56,12 @@ def song(x: np.ndarray, y: np.ndarray) -> float:
 
 def cosine(k: np.ndarray, m: np.ndarray) -> float:
     return float(np.sum(k * m) / np.sqrt(np.sum(k * k) * np.sum(m * m)))
+
+
+def kernel_cosine(measure: Measure, x: np.ndarray, y: np.ndarray, **params: int) -> float:
+    """The measure as its record's kernel says it: HSIC of the whole Gram matrices, normalised."""
+    whole = [measure.kernel.rows(measure.kernel.prepare(z, **measure.settings(params)), slice(None)) for z in (x, y)]
+    return cosine(*((u_centred if measure.kernel.debiased else doubly_centred)(gram) for gram in whole))
 
 
 def participation_ratio(x: np.ndarray) -> float:
@@ -160,3 +175,18 @@ def test_rows_all_equally_far_apart_have_no_debiased_value(k):
     y = generic(k, 5, np.random.default_rng(8))
     assert "no similarity with itself" in DEBIASED(0.7 * np.eye(k), y).reason
     assert BIASED(0.7 * np.eye(k), y).defined
+
+
+@both
+@pytest.mark.parametrize("shapes", [(40, 12, 25), (20, 50, 70), (4, 3, 2)])
+def test_the_kernel_of_the_record_gives_the_value_of_the_function(measure, shapes):
+    x, y = generic_pair(*shapes, np.random.default_rng(9))
+    assert kernel_cosine(measure, x, y) == pytest.approx(measure(x, y).value, rel=1e-12, abs=1e-12)
+
+
+@both
+def test_rows_of_the_kernel_are_those_of_the_centred_gram_matrix(measure):
+    x = generic(30, 8, np.random.default_rng(10)) + 1e3
+    state, which = measure.kernel.prepare(x), np.array([7, 0, 7, 29])
+    np.testing.assert_allclose(measure.kernel.rows(state, which), centred_gram(x)[which], atol=1e-9)
+    np.testing.assert_allclose(measure.kernel.rows(state, slice(3, 9)), centred_gram(x)[3:9], atol=1e-9)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis import compute, storage
+from analysis import compute, similarity, storage
 from analysis.__main__ import main
 from analysis.extraction import forward
 from analysis.registry import all_measures, get
@@ -246,7 +246,7 @@ def test_a_comparison_of_layers_makes_the_rows_it_needs_again(swept, run, protoc
     last = run.checkpoints[-1]
     items = [(last, site) for site in compute.sites_of(swept, last, protocol)]
     storage.reclaim(swept, 0)
-    found = compute.compare(swept, items, items, get("linear_cka_debiased"), protocol)
+    found = similarity.compare(swept, items, items, get("linear_cka_debiased"), protocol)
     assert len(passes) == 1 and np.diag(found.values) == pytest.approx(np.ones(4)) and len(all_rows(swept)) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis import compute, registry
+from analysis import compute, registry, weight_measures
 from analysis.__main__ import PROJECT, open_store
 from analysis.extraction.probes import load_probe
 from analysis.keys import Policy
@@ -141,7 +141,7 @@ def test_the_measures_page_holds_each_record_and_its_citation():
     at = opened("measures")
     text = " ".join(element.value for element in [*at.markdown, *at.caption])
     equations = [code.value for code in at.code]
-    for measure in MEASURES:
+    for measure in (*registry.all_measures().values(), *weight_measures.MEASURES):
         assert f"`{measure.name}`" in text and measure.summary in text and measure.caveats in text
         assert citation(measure.reference) in text and measure.equation in equations
 
@@ -151,6 +151,14 @@ def test_finding_a_measure_leaves_the_others_out():
     shown = {m.name for m in MEASURES if any(f"`{m.name}`" in element.value for element in at.markdown)}
     assert shown == {"linear_cka_biased", "linear_cka_debiased"}
     assert at.text_input(key="find").value == "cka"
+
+
+def test_measures_of_weights_stand_in_groups_of_their_own_and_empty_groups_are_left_out():
+    assert [group.value for group in opened("measures").subheader] == [
+        "Of one representation", "Of two representations", "Of a weight matrix", "Of the change of a weight matrix"]
+    at = opened("measures", find="weight_relative_change")
+    healthy(at)
+    assert [group.value for group in at.subheader] == ["Of the change of a weight matrix"]
 
 
 def test_finding_nothing_says_so():

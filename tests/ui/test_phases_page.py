@@ -29,9 +29,14 @@ def expected(*runs, site="final", way=OURS, rule=CHOSEN, probe="sotu-held-out"):
 
 
 def table(at):
-    """The rows on the page, as phasing.rows gives them."""
-    frame, = [shown.value for shown in at.dataframe]
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+    """All rows on the page, the named phases first."""
+    frames = [shown.value for shown in at.dataframe]
+    return [row for frame in frames for row in frame.astype(object).where(frame.notna(), None).to_dict("records")]
+
+
+def in_order(rows):
+    """Rows of phasing.rows as the page shows them: what is named before what is not."""
+    return sorted(rows, key=lambda row: row["phase"] == "not resolved")
 
 
 def lines(at):
@@ -91,13 +96,30 @@ def test_the_table_and_the_tints_are_what_phasing_says(query):
     runs = (query["runs"],) if "runs" in query else (SEED_1, SEED_2)
     probe = "sums-mod-59" if MODULAR in runs else "sotu-held-out"
     found = expected(*runs, site=query.get("site", "final"), probe=probe)
-    assert table(at) == phasing.rows(found)
+    assert table(at) == in_order(phasing.rows(found))
     shapes = charts(at)[0]["layout"].get("shapes", [])
     assert [(shape["name"], shape["x1"]) for shape in shapes] == [
         (f"{shade.run}: {shade.name}", shade.last["step"]) for shade in phasing.shades(found)
         if shade.name != "not resolved"]
     said = " ".join(element.value for element in [*at.caption, *at.info])
     assert all(note.replace("_", r"\_") in said or note in said for note in phasing.notes(found))
+
+
+def test_what_is_named_stands_first_and_what_is_not_is_folded_with_its_reasons():
+    at = opened("phases")
+    healthy(at)
+    named, rest = (frame.value for frame in at.dataframe)
+    assert set(named["phase"]) == {"entropy-seeking"} and set(rest["phase"]) == {"not resolved"}
+    folded, = [expander for expander in at.expander if expander.label.startswith("Where nothing is claimed")]
+    assert f"({len(rest)})" in folded.label and len(folded.dataframe) == 1 and rest["reason"].all()
+
+
+def test_all_rows_can_be_taken_away_as_one_table(monkeypatch):
+    tables = []
+    monkeypatch.setattr("ui.cards.export.table_csv", lambda rows: tables.append(rows) or b"")
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, *given, **how: data())
+    healthy(opened("phases"))
+    assert tables == [phasing.rows(expected(SEED_1, SEED_2))]
 
 
 def test_the_site_and_the_axis_come_from_the_url():
@@ -147,7 +169,7 @@ def test_a_way_whose_alpha_has_no_value_claims_nothing_and_says_why():
 def test_a_wrong_value_in_the_url_leaves_the_default_and_does_not_stay(query):
     at = opened("phases", **query)
     healthy(at)
-    assert table(at) == phasing.rows(expected(SEED_1, SEED_2)) and not set(query) & set(at.query_params)
+    assert table(at) == in_order(phasing.rows(expected(SEED_1, SEED_2))) and not set(query) & set(at.query_params)
 
 
 # --- the rule ---
@@ -162,7 +184,7 @@ def test_each_setting_of_the_rule_is_of_the_url_and_gives_the_labels_of_that_rul
     assert at.select_slider(key=key).proto.query_param_key == key, "the browser keeps it in the URL"
     at.select_slider(key=key).set_value(value).run()
     healthy(at)
-    wanted = phasing.rows(expected(SEED_1, site="embedding", rule=rule), rule)
+    wanted = in_order(phasing.rows(expected(SEED_1, site="embedding", rule=rule), rule))
     assert table(at) == wanted
     linked = opened("phases", runs=SEED_1, site="embedding", **{key: str(value)})
     assert table(linked) == wanted and linked.select_slider(key=key).value == value

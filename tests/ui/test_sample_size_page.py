@@ -54,6 +54,9 @@ def test_the_page_of_a_measured_checkpoint_asks_nothing_and_draws_what_is_stored
     assert [button.proto.label for button in at.get("download_button")] == [
         "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
     assert any("on half of the documents" in text.value for text in at.markdown)
+    has_dotted = any(trace.get("line", {}).get("dash") == "dot" for trace in chart["data"])
+    assert ("Dotted: the value at all rows" in said) == has_dotted
+    assert any("; corrected, " in text.value for text in at.markdown) == has_dotted
     assert any(expander.label.startswith("How to read") for expander in at.expander)
 
 
@@ -90,7 +93,7 @@ def test_several_checkpoints_are_several_lines_and_the_first_one_is_asked_for(me
     at = opened("sample_size", runs="mine", at=["step0", "step1", "step8"], measure=STABLE)
     healthy(at)
     lines = [trace["name"] for trace in charts(at)[0]["data"] if trace.get("showlegend") is not False]
-    assert lines == ["mine · step1", "mine · step8"]
+    assert lines == ["step1", "step8"] and charts(at)[0]["layout"]["legend"]["title"]["text"] == "mine"
     command, = [code.value for code in at.code if code.value.startswith("python -m analysis ")]
     assert "--only step0" in command and "step8" not in command
 
