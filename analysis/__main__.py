@@ -20,6 +20,7 @@ from analysis.extraction.probes import DEFAULT
 from analysis.files import PROJECT, cache_root
 from analysis.jobs.limits import limit_this_process
 from analysis.jobs.queue import turn
+from analysis.pair_command import pair as pair_command
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
 from analysis.store import Store
@@ -145,6 +146,14 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the measure")
     compare.add_argument("--json", action="store_true")
     protocol(compare, "last", "float32")
+
+    pair = add("pair", pair_command)
+    for side in "ab":
+        pair.add_argument(side, metavar="RUN[@REVISION][:SITE]", help="one side (revision: default the last; site: "
+                          "default final)")
+    pair.add_argument("--measure", action="append", help="a measure of pairs; repeat for more (default: all)")
+    pair.add_argument("--json", action="store_true")
+    protocol(pair, "last", "float32")
 
     preflight = add("preflight", commands.preflight)
     preflight.add_argument("run", metavar="RUN", help="name of a run, or the path of a folder")

@@ -9,7 +9,7 @@ import numpy as np
 from analysis.keys import RepresentationKey, ResultKey
 from analysis.results import Curve, Replicates, Scalar
 
-REPLICATES, SIZES = "replicates", "group sizes"
+REPLICATES, SIZES, PAIRS = "replicates", "group sizes", "replicates without pairs"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,13 +29,20 @@ def packed(results: Sequence[Stored]) -> tuple[list[dict[str, Any]], dict[str, n
     kept = [scalar.replicates for stored in results if isinstance(scalar := stored.result, Scalar)
             and scalar.defined and scalar.replicates is not None]
     paired = {REPLICATES: np.stack([one.values for one in kept]), SIZES: kept[0].sizes} if kept else {}
-    return [_record(stored) for stored in results], curves | paired
+    by_two = [one.without_pairs for one in kept if one.without_pairs is not None]
+    return [_record(stored) for stored in results], curves | paired | ({PAIRS: np.stack(by_two)} if by_two else {})
 
 
 def unpacked(records: Sequence[dict[str, Any]], representation: RepresentationKey,
              tensors: Mapping[str, np.ndarray]) -> dict[ResultKey, Stored]:
-    replicates = (Replicates(values, tensors[SIZES]) for values in tensors.get(REPLICATES, ()))
+    replicates = _replicates([record for record in records if record.get("paired")], tensors)
     return {item.key: item for record in records for item in [_stored(record, representation, tensors, replicates)]}
+
+
+def _replicates(records: Sequence[dict[str, Any]], tensors: Mapping[str, np.ndarray]) -> Iterator[Replicates]:
+    pairs = iter(tensors.get(PAIRS, ()))
+    for record, values in zip(records, tensors.get(REPLICATES, ()), strict=True):
+        yield Replicates(values, tensors[SIZES], next(pairs) if record.get("by two") else None)
 
 
 def _record(stored: Stored) -> dict[str, Any]:
@@ -47,6 +54,8 @@ def _record(stored: Stored) -> dict[str, Any]:
                    "chance": result.chance}
         if result.defined and result.replicates is not None:
             record["paired"] = True
+            if result.replicates.without_pairs is not None:
+                record["by two"] = True
     return record
 
 

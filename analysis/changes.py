@@ -11,7 +11,7 @@ from analysis.representations import Protocol
 from analysis.results import Scalar
 from analysis.store import Store
 
-UNPAIRED = "no paired interval: the value has none, or the rows are of other documents"
+UNPAIRED = "no paired interval: the value has none, or none for its changes, or the rows are of other documents"
 
 
 def scalar(store: Store, checkpoint: Checkpoint, protocol: Protocol, site: str, measure: Measure,

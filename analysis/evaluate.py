@@ -1,13 +1,13 @@
 """Measures of one stored representation: values with their intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from analysis import registry
 from analysis.batches import Stored
-from analysis.inference.jackknife import MIN_GROUPS, document_groups, jackknife_interval
+from analysis.inference.jackknife import MIN_GROUPS, document_groups, interval, pairs_of
 from analysis.keys import Policy, ResultKey
 from analysis.measure import Measure
 from analysis.moments import Moments
@@ -28,13 +28,13 @@ def evaluate(representation: Representation, site: str, keys: Sequence[ResultKey
     groups = document_groups(representation.document_ids)
     resampled = dict.fromkeys(plain[key] for key in keys if all(_has_interval(one, values[one])
                                                                 for one in (key, plain[key])))
-    replicates, sizes = _replicates(list(resampled), rows, moments, groups), np.bincount(groups)
+    replicates = _replicates(list(resampled), rows, moments, groups)
     results = []
     for key in keys:
         value, plugged_in, known = values[key], values[plain[key]], replicates.get(plain[key])
         if isinstance(value, Scalar) and isinstance(plugged_in, Scalar) and value.defined and known:
-            low, high = jackknife_interval(plugged_in.value, known.__getitem__, sizes)
-            plugged_in = replace(plugged_in, low=low, high=high, replicates=Replicates(np.array(known), sizes))
+            low, high = interval(plugged_in.value, known)
+            plugged_in = replace(plugged_in, low=low, high=high, replicates=known)
             value = _moved(plugged_in, value, registry.get(key.measure)) if key != plain[key] else plugged_in
         results.append(Stored(key=key, result=value, n=len(rows), d=rows.x.shape[1]))
     return results
@@ -51,12 +51,12 @@ def _plain(key: ResultKey) -> ResultKey:
 
 
 def _moved(plain: Scalar, value: Scalar, measure: Measure) -> Scalar:
-    """The interval of the plug-in value moved to the corrected one: as wide, or as wide a share of it."""
-    if plain.low is None or plain.high is None or plain.replicates is None:
+    """The interval of the plug-in value moved to the corrected one: as wide, or as wide a share of it. Without its
+    replicates: a change of the corrected value has noise of its own, that of the halves it is extrapolated from."""
+    if plain.low is None or plain.high is None:
         return value
     shift, scale = (0.0, value.value / plain.value) if measure.relative_spread else (value.value - plain.value, 1.0)
-    return replace(value, low=scale * plain.low + shift, high=scale * plain.high + shift,
-                   replicates=Replicates(scale * plain.replicates.values + shift, plain.replicates.sizes))
+    return replace(value, low=scale * plain.low + shift, high=scale * plain.high + shift)
 
 
 def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar | Curve:
@@ -74,24 +74,36 @@ def _has_interval(key: ResultKey, value: Scalar | Curve) -> bool:
 
 
 def _replicates(keys: Sequence[ResultKey], rows: TextRows, moments: Moments,
-                groups: np.ndarray) -> dict[ResultKey, list[float]]:
-    """Each measure without each group of documents; a measure that is undefined without one of them is left out.
+                groups: np.ndarray) -> dict[ResultKey, Replicates]:
+    """Each measure without each group of documents, and without each pair of groups where it leaves two out."""
+    sizes = np.bincount(groups)
+    if len(sizes) < MIN_GROUPS:
+        return {}
+    found = _without(keys, rows, moments, (groups == group for group in range(len(sizes))))
+    by_two = [key for key in found if registry.get(key.measure).leaves_two_out]
+    pairs = _without(by_two, rows, moments, (np.isin(groups, pair) for pair in pairs_of(len(sizes))))
+    return {key: Replicates(values, sizes, pairs.get(key)) for key, values in found.items()
+            if key in pairs or key not in by_two}
 
-    Groups come one after the other and are dropped again, so memory holds one scatter matrix and not one a group.
+
+def _without(keys: Sequence[ResultKey], rows: TextRows, moments: Moments,
+             parts: Iterable[np.ndarray]) -> dict[ResultKey, np.ndarray]:
+    """Each measure without each part of the rows; a measure that is undefined without one of them is left out.
+
+    Parts come one after the other and are dropped again, so memory holds one scatter matrix and not one a part.
     """
     found: dict[ResultKey, list[float]] = {key: [] for key in keys}
-    count = int(groups.max()) + 1
     only_moments = all(registry.get(key.measure).takes == "moments" for key in keys)
-    for group in range(count if keys and count >= MIN_GROUPS else 0):
-        kept = rows if only_moments else rows.kept(groups != group)  # whose copies no spectral measure looks at
-        left_out = _left_out(moments, rows.x, groups == group)
+    for part in parts if keys else ():
+        kept = rows if only_moments else rows.kept(~part)  # whose copies no spectral measure looks at
+        left_out = _left_out(moments, rows.x, part)
         for key in list(found):
             value = _value(key, kept, left_out)
             if isinstance(value, Scalar) and value.defined:
                 found[key].append(value.value)
             else:
                 del found[key]
-    return found
+    return {key: np.array(values) for key, values in found.items()}
 
 
 def _left_out(moments: Moments, rows: np.ndarray, dropped: np.ndarray) -> Moments:

@@ -10,12 +10,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import plotly.graph_objects as go
 
+from analysis.measure import Measure
+from analysis.pairs import cells
 from analysis.results import PairMatrix
 
 # The second one would send the figure to a company's server.
 CONFIG: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "sendChartToCloud"],
                           "toImageButtonOptions": {"format": "svg"}}
 Figure: TypeAlias = go.Figure
+VERDICT = {"null_mean": "mean", "threshold": "threshold", "calibrated": "calibrated", "p": "p", "p_any": "p_any"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -36,11 +39,16 @@ def table_csv(records: Sequence[dict[str, Any]]) -> bytes:
 
 
 def matrix_records(matrix: PairMatrix, rows: Sequence[dict[str, Any]], columns: Sequence[dict[str, Any]],
-                   measure: str) -> list[dict[str, Any]]:
-    """One record per cell, with both sides named in full."""
-    chance = np.full_like(matrix.values, np.nan) if matrix.chance is None else matrix.chance
+                   measure: Measure) -> list[dict[str, Any]]:
+    """One record per cell, row by row, with both sides named in full and what cells.py says of the cell."""
+    ends, said = cells.interval(matrix), cells.verdict(matrix, measure)
+    arrays = {"value": matrix.values, "low": ends and ends[0], "high": ends and ends[1], "chance": matrix.chance,
+              **{ours: said and getattr(said, theirs) for ours, theirs in VERDICT.items()}}
+    draws = 0 if matrix.null is None else len(matrix.null)
     return [{**{f"{name}_a": value for name, value in a.items()}, **{f"{name}_b": value for name, value in b.items()},
-             "measure": measure, "value": _number(matrix.values[i, j]), "chance": _number(chance[i, j])}
+             "measure": measure.name,
+             **{name: None if array is None else _number(array[i, j]) for name, array in arrays.items()},
+             "draws": draws}
             for i, a in enumerate(rows) for j, b in enumerate(columns)]
 
 

@@ -15,6 +15,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -100,6 +101,32 @@ class CheckedFiles:
         except FileNotFoundError:
             return  # another process set it aside first
         warnings.warn(f"{path} was damaged; it is now {target} and its contents will be computed again", stacklevel=3)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Arrays of a comparison that is being worked on; the last saved are kept."""
+
+    files: CheckedFiles
+    path: Path
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        meta = self.files.read_checked(self.path)
+        return None if meta is None else self.files.tensors(self.path, meta["sha256"])
+
+    def save(self, tensors: dict[str, np.ndarray]) -> None:
+        old = set(self._tensors())
+        sha = self.files.put_tensors(self.path, tensors)
+        write(self.path, checked({"sha256": sha}))
+        for path in old - {beside(self.path, sha)}:
+            path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        for path in [self.path, *self._tensors()]:
+            path.unlink(missing_ok=True)
+
+    def _tensors(self) -> list[Path]:
+        return list(self.path.parent.glob(f"{self.path.stem}.*.safetensors"))
 
 
 def locked(path: Path) -> IO[str] | None:

@@ -78,10 +78,11 @@ class Measure(Documented):
     `takes` says what `fn` is given: the n x d rows; their Moments, which every spectral measure shares so that one
     eigendecomposition serves all; or TextRows, where it matters which rows are of one text or document. A corrected
     measure names in `spread_of` the plug-in measure whose jackknife spread is its own to first order, as a share of
-    the value where `relative_spread`. A pair measure with a `kernel`, or with an `item`, is worked out for all pairs at
-    once: `item` gives one side's n x n matrix such that the measure is the cosine between the two matrices,
-    taken as vectors. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with the reason,
-    where it has no value.
+    the value where `relative_spread`. Of a measure with `leaves_two_out` the jackknife leaves out pairs of groups too:
+    its changes depend on what documents do together. A pair measure with a `kernel`, or with an `item`, is worked out
+    for all pairs at once: `item` gives one side's n x n matrix such that the measure is the cosine between the two
+    matrices, taken as vectors. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with the
+    reason, where it has no value.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Measure(Documented):
     symmetric: bool = False
     spread_of: str = ""
     relative_spread: bool = False
+    leaves_two_out: bool = False
     on_demand: bool = False  # left out of a sweep that does not name it
     params: tuple[Param, ...] = ()
     chance: Callable[..., float] | None = field(default=None)

@@ -7,10 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Replicates:
-    """A value without each group of documents, and how many rows each group has."""
+    """A value without each group of documents, how many rows each group has, and, of a measure that needs it, the value
+    without both groups of each pair."""
 
     values: np.ndarray
     sizes: np.ndarray
+    without_pairs: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

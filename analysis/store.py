@@ -4,6 +4,7 @@ cache/representations/<digest>/   rows.safetensors, meta.json                   
 cache/ids/<digest>.json           row and document ids, shared by all that have them
 cache/results/<checkpoint>/<digest>/<batch>.json (+ .<sha>.safetensors for curves)     a batch of results
 cache/matrices/<digest>.json + .<sha>.safetensors                                      a pair matrix
+cache/stitches/<digest>.json + .<sha>.safetensors                                      what a stitched model predicts
 cache/runs/<name>.json                                                                 folders a person opened
 cache/downloads/<commit>.<machine>.<process>/                                          weights, while they are needed
 cache/uploads/<id>/ cache/probes/                                                      what came through the browser
@@ -28,7 +29,7 @@ from safetensors import safe_open
 
 from analysis import batches
 from analysis.batches import Stored
-from analysis.files import CheckedFiles, beside, checked, sha256_of, write, write_large
+from analysis.files import CheckedFiles, Unfinished, beside, checked, sha256_of, write, write_large
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
 from analysis.results import PairMatrix
 
@@ -65,32 +66,6 @@ class _StoredRows(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self.sites)
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """Arrays of a comparison that is being worked on; the last saved are kept."""
-
-    files: CheckedFiles
-    path: Path
-
-    def load(self) -> dict[str, np.ndarray] | None:
-        meta = self.files.read_checked(self.path)
-        return None if meta is None else self.files.tensors(self.path, meta["sha256"])
-
-    def save(self, tensors: dict[str, np.ndarray]) -> None:
-        old = set(self._tensors())
-        sha = self.files.put_tensors(self.path, tensors)
-        write(self.path, checked({"sha256": sha}))
-        for path in old - {beside(self.path, sha)}:
-            path.unlink(missing_ok=True)
-
-    def clear(self) -> None:
-        for path in [self.path, *self._tensors()]:
-            path.unlink(missing_ok=True)
-
-    def _tensors(self) -> list[Path]:
-        return list(self.path.parent.glob(f"{self.path.stem}.*.safetensors"))
 
 
 class Store(CheckedFiles):
@@ -236,9 +211,25 @@ class Store(CheckedFiles):
                 return PairMatrix(**tensors, reasons=tuple(meta["reasons"]), note=meta["note"])
         return None
 
-    def unfinished(self, key: MatrixKey) -> "Unfinished":
+    def unfinished(self, key: MatrixKey) -> Unfinished:
         """What an interrupted comparison had come to."""
         return Unfinished(self, self.root / "matrices" / f"{key.digest}.unfinished.json")
+
+    # --- records of other work: a kind, a digest of what it was made from, JSON and arrays ---
+
+    def put_record(self, kind: str, name: str, record: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        path = self.root / kind / f"{name}.json"
+        sha = self.put_tensors(path, tensors) if tensors else None
+        write(path, checked({"record": record, "sha256": sha}))
+
+    def get_record(self, kind: str, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        for root in self.folders:
+            path = root / kind / f"{name}.json"
+            meta = self.read_checked(path)
+            tensors = self.tensors(path, meta["sha256"]) if meta and meta["sha256"] else {}
+            if meta is not None and tensors is not None:
+                return meta["record"], tensors
+        return None
 
     # --- runs a person opened ---
 

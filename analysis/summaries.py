@@ -100,9 +100,9 @@ def item_records(items: Sequence[tuple[Checkpoint, str]], protocol: Protocol) ->
 
 
 def pair_caption(store: Store, items: Sequence[tuple[Checkpoint, str]], protocol: Protocol) -> str:
-    """Rows, texts and token policy of a comparison."""
+    """Rows, texts and token policy of a comparison; matches.sureness says how sure its cells are."""
     facts = next((f for c, _ in items if (f := store.representation_facts(protocol.key(c)))), {"n": "?"})
-    return f"n = {facts['n']} rows, matched by id. {spoken(protocol)} No interval yet."
+    return f"n = {facts['n']} rows, matched by id. {spoken(protocol)}"
 
 
 def described(protocol: Protocol) -> dict[str, str]:

@@ -63,3 +63,23 @@ def spread(names: Sequence[str], count: int) -> list[str]:
     if len(names) <= count:
         return list(names)
     return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
+
+
+def item_name(checkpoint: Checkpoint, site: str) -> str:
+    """An item as a link and the command line name it: RUN@REVISION:SITE."""
+    return f"{checkpoint.run}@{checkpoint.revision}:{site}"
+
+
+def split_item(text: str) -> tuple[str, str | None, str]:
+    """Run, revision (None: the last) and site of RUN[@REVISION][:SITE]; without a site, the last one, `final`.
+
+    The run may be a path, or `hub:REPOSITORY`, whose colon begins no site.
+    """
+    at, has_revision, after = text.rpartition("@")
+    if has_revision:
+        revision, _, site = after.partition(":")
+        return at, revision or None, site or "final"
+    run, _, site = text.rpartition(":")
+    if run in ("", "hub") or "/" in site:
+        return text, None, "final"
+    return run, None, site or "final"

@@ -1,61 +1,60 @@
 """Which layers, steps and runs hold the same representation?"""
 
+from itertools import product
+
 import streamlit as st
 
-from analysis import compute, export, registry, similarity, summaries, views
+from analysis import export, registry, similarity, summaries, views
 from analysis.figures import matrix as heat_map
-from analysis.keys import Run
-from ui import cards, jobs_panel, selection, workspace
+from analysis.pairs import matches
+from ui import cards, jobs_panel, pair_choice, selection, workspace
+from ui.plain import plain
+
+WITHOUT_TOP = "linear_cka_debiased_head_removed"
 
 st.title("Similarity")
-st.markdown("Each cell compares two representations of the same rows: 1 means equal up to rotation, shift and scale. "
-            "Hover a cell for its value and for the value expected by chance.")
+st.markdown("Each cell compares two representations of the same rows; the darker, the more alike. Hover a cell for its "
+            "value and what chance gives, click it for more.")
 
 chosen = selection.pick()
 store = workspace.store()
-measures = {measure.name: measure for measure in registry.of_kind(arity=2, returns="scalar")}
-runs = {run.name: run for run in chosen.runs}
-left, right = st.columns(2)
-name = left.selectbox("Measure", list(measures), key="similarity", bind="query-params",
-                      format_func=lambda m: measures[m].label)
-by = right.segmented_control("Compare", ["layer", "step"], default="layer", key="by", bind="query-params",
-                             required=True, format_func=lambda b: f"{b} × {b}")
-measure = measures[name]
-
-
-def pick_side(column, side: str, index: int) -> tuple[Run, str]:
-    """Run of one side and, layer by layer, its checkpoint."""
-    run = runs[column.selectbox(f"Run {side}", list(runs), index=index, key=f"run_{side}", bind="query-params")]
-    revisions = [checkpoint.revision for checkpoint in run.checkpoints]
-    if by == "step":
-        return run, revisions[-1]
-    return run, column.selectbox(f"Checkpoint {side}", revisions, index=len(revisions) - 1, key=f"at_{side}",
-                                 bind="query-params")
-
-
-left, right = st.columns(2)
-(run_a, at_a), (run_b, at_b) = pick_side(left, "A", 0), pick_side(right, "B", len(runs) - 1)
-if by == "step":
-    sites = compute.sites(store, [run_a, run_b], chosen.protocol) or ["final"]
-    site = st.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
-    rows, columns = views.steps(run_a, site), views.steps(run_b, site)
-    argv = ["compare", run_a.name, run_b.name, "--by", "step", "--site", site]
-else:
-    ends = views.checkpoint_of(run_a, at_a), views.checkpoint_of(run_b, at_b)
-    rows, columns = (views.layers(end, compute.sites_of(store, end, chosen.protocol)) for end in ends)
-    argv = ["compare", f"{run_a.name}@{at_a}", f"{run_b.name}@{at_b}"]
-result = similarity.matrix(store, rows, columns, measure, chosen.protocol) if rows and columns else None
-title = f"{measure.label}, {run_a.name} and {run_b.name}, {by} by {by}"
+measure = pair_choice.pick_measure()
+params = cards.measure_params(measure)
+asked = pair_choice.pick_sides(chosen)
+if asked is None:
+    st.stop()
+rows, columns = asked.rows, asked.columns
+result = similarity.matrix(store, rows, columns, measure, chosen.protocol, params) if rows and columns else None
+title = f"{measure.label}, {asked.title}"
+argv = ["compare", *asked.argv]
 if result is None:
-    jobs_panel.offer([*argv, "--measure", name, *chosen.argv], title, "This comparison is not computed yet.")
+    if why := matches.refusal(store, [*rows, *columns], chosen.protocol):
+        st.error(plain(why), icon=":material/block:")
+        st.stop()
+    jobs_panel.offer([*argv, "--measure", measure.name, *cards.settings_argv(params), *chosen.argv], title,
+                     "This comparison is not computed yet.")
     st.stop()
 
+labels = [views.names(items, asked.by) for items in (rows, columns)]
+titles = views.side_title(rows, asked.by), views.side_title(columns, asked.by)
+colour = st.segmented_control("Colour", ["value", "above chance"], default="value", key="colour", bind="query-params",
+                              required=True, disabled=result.null is None,
+                              help="Above chance: 0 where 95 % of the values of shuffled texts lie, 1 for equal "
+                                   "representations; cells that are not above it are empty.")
 sides = [summaries.item_records(items, chosen.protocol) for items in (rows, columns)]
-labels = [views.names(items, by) for items in (rows, columns)]
-titles = views.side_title(rows, by), views.side_title(columns, by)
-cards.figure(heat_map.build(result, *labels, titles, measure, workspace.style()),
-             export.matrix_records(result, *sides, name), title=title, key="matrix",
-             caption=summaries.pair_caption(store, rows, chosen.protocol))
+records = export.matrix_records(result, *sides, measure)
+ring = "" if result.null is None else " Ring: best match of a row that stands above the best of shuffled texts."
+cards.figure(heat_map.build(records, *labels, titles, measure, workspace.style(), chosen=pair_choice.chosen_cell(labels),
+                            above_chance=colour == "above chance" and result.null is not None),
+             records, title=title, key="matrix", on_select=pair_choice.follow_click,
+             caption=f"{summaries.pair_caption(store, rows, chosen.protocol)} "
+                     f"{matches.sureness(result, measure)}{ring}")
+pair_choice.pick_cell(dict(zip(product(*labels), records, strict=True)), titles, measure)
 for reason in result.reasons:
-    st.warning(f"Empty cells are undefined, because {reason}.", icon=":material/block:")
+    st.warning(f"Empty cells are undefined, because {plain(reason)}.", icon=":material/block:")
+without = similarity.matrix(store, rows, columns, registry.get(WITHOUT_TOP), chosen.protocol)
+outliers = matches.outlying(store, [*rows, *columns], chosen.protocol)
+if cards.driven(matches.driven(outliers, rows, columns, result, without, measure), without is not None):
+    jobs_panel.offer([*argv, "--measure", WITHOUT_TOP, *chosen.argv], f"{asked.title}, top directions removed",
+                     "The comparison without the top directions is not computed yet.")
 cards.how_to_read(measure)

@@ -7,8 +7,9 @@ import pytest
 
 from analysis import registry
 from analysis.evaluate import evaluate
-from analysis.inference.jackknife import jackknife_interval
+from analysis.inference.jackknife import interval, pairs_of
 from analysis.keys import RepresentationKey, ResultKey
+from analysis.results import Replicates
 from analysis.store import Representation
 from analysis.textrows import TextRows
 
@@ -42,12 +43,14 @@ def test_the_interval_is_the_jackknife_of_the_measure_on_the_rows_themselves(mea
     rows = rng.standard_normal((len(documents), 20)) * np.arange(1, 21) ** -0.7 + 2.0
     params = {param.name: SETTINGS[param.name] for param in measure.params if param.name in SETTINGS}
     (stored,) = evaluate(represent(rows, documents), "final", [result_key(measure.name, **params)])
-    names = sorted(set(documents))
-    sizes = np.array([np.sum(documents == d) for d in names])
-    low, high = jackknife_interval(
-        direct(measure, rows, documents, documents != "", **params),
-        lambda group: direct(measure, rows, documents, documents != names[group], **params), sizes)
-    assert (stored.result.low, stored.result.high) == pytest.approx((low, high), rel=1e-8)
+    names = np.array(sorted(set(documents)))
+
+    def without(*groups):
+        return direct(measure, rows, documents, ~np.isin(documents, names[list(groups)]), **params)
+    pairs = np.array([without(*pair) for pair in pairs_of(10)]) if measure.leaves_two_out else None
+    replicates = Replicates(np.array([without(group) for group in range(10)]),
+                            np.bincount(np.searchsorted(names, documents)), pairs)
+    assert (stored.result.low, stored.result.high) == pytest.approx(interval(without(), replicates), rel=1e-8)
 
 
 @pytest.mark.parametrize("name", [m.name for m in RESAMPLED if m.takes != "texts" and m.name != "mean_cosine"
@@ -80,6 +83,26 @@ def test_replicates_are_the_measure_without_each_group_of_documents():
     assert stored.result.replicates.sizes.tolist() == [9] * 10
     assert stored.result.replicates.values == pytest.approx(
         [measure(rows[documents != f"d{i}"]).value for i in range(10)], rel=1e-9)
+    assert stored.result.replicates.without_pairs is None
+
+
+def test_replicates_of_a_measure_that_asks_for_it_are_also_without_pairs_of_groups():
+    documents = np.repeat([f"d{i}" for i in range(9)], 9)
+    rows = np.random.default_rng(5).standard_normal((81, 12))
+    params = {"first_rank": 2, "last_rank": 9}
+    stored = evaluate(represent(rows, documents), "final", [result_key("alpha_weighted_least_squares", **params),
+                                                            result_key("stable_rank")])[0]
+    assert stored.result.replicates.without_pairs == pytest.approx(
+        [registry.get("alpha_weighted_least_squares")(rows[~np.isin(documents, [f"d{i}", f"d{i + 1}"])], **params).value
+         for i in (0, 2, 4, 6)], rel=1e-9)
+
+
+def test_a_measure_undefined_without_two_groups_has_no_interval():
+    """8 documents of 2 rows have 15 positive eigenvalues; 13 are left without one, and 11 without two."""
+    rows = np.random.default_rng(5).standard_normal((16, 40))
+    key = result_key("alpha_weighted_least_squares", first_rank=2, last_rank=13)
+    (stored,) = evaluate(represent(rows, np.repeat([f"d{i}" for i in range(8)], 2)), "final", [key])
+    assert stored.result.defined and stored.result.low is None and stored.result.replicates is None
 
 
 @pytest.mark.parametrize("relative", [True, False])
@@ -94,5 +117,4 @@ def test_a_corrected_measure_has_the_spread_of_its_plug_in(monkeypatch, relative
     assert own.result.value == pytest.approx(2 * of.result.value)
     assert own.result.high - own.result.low == pytest.approx(width)
     assert (own.result.low + own.result.high) / 2 == pytest.approx(own.result.value)
-    ranges = [np.ptp(one.result.replicates.values) for one in (of, own)]
-    assert ranges[1] == pytest.approx(ranges[0] * (2 if relative else 1))
+    assert own.result.replicates is None, "its changes have noise of their own"

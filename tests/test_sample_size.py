@@ -181,6 +181,9 @@ def test_the_corrected_value_is_that_at_all_rows_of_a_sweep_or_of_the_shares(sto
 def test_a_sentence_says_how_far_each_checkpoint_moves_from_half_to_all(measured):
     said = sample_size.moves([r for r in measured if r["measure"] == "stable_rank"])
     assert len(said) == 3 and all("on half of the documents" in one and "%" in one for one in said)
+    away = [{"run": measured[0]["run"], "revision": "step8", "value": 12.5}]
+    said = sample_size.moves([r for r in measured if r["measure"] == "stable_rank"], away)
+    assert [one.endswith("; corrected, 12.5.") for one in said] == [False, False, True], "where that is known"
 
 
 # --- what other readers see ---

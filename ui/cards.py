@@ -1,6 +1,6 @@
 """What stands around a figure: the chart with its downloads, its caption, and the card that says how to read it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,9 +15,11 @@ from ui.selection import Selection
 NOT_RESOLVED = "not resolved"
 
 
-def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str) -> None:
-    """A chart, what it was made from, and the files to take away."""
-    st.plotly_chart(built, theme=None, key=key, config=export.CONFIG, alt=f"{title}. {caption}")
+def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str,
+           on_select: Callable[[], None] | None = None) -> None:
+    """A chart, what it was made from, and the files to take away; `on_select` runs when a point of it is clicked."""
+    clicks: dict[str, Any] = {"on_select": on_select, "selection_mode": "points"} if on_select else {}
+    st.plotly_chart(built, theme=None, key=key, config=export.CONFIG, alt=f"{title}. {caption}", **clicks)
     st.caption(plain(caption))
     stem = title.lower().replace(" ", "-").replace("/", "-")
     html, table, facts = st.columns([1, 1, 1])
@@ -53,6 +55,10 @@ def how_to_read(measure: Measure) -> None:
         st.code(measure.equation, language=None)
         st.markdown(f"**Beware:** {measure.caveats}  \n**With nothing to find:** {measure.null}.  \n"
                     f"**Name in files and on the command line:** `{measure.name}`")
+        if measure.arity == 2:
+            kept = ", ".join(sorted(transform.value for transform in measure.invariant_to))
+            st.markdown(f"**Does not change under:** {kept}.  \n**Interval:** {measure.uncertainty}.  \n"
+                        f"**Order of the two sides:** {'makes no difference' if measure.symmetric else 'matters'}.")
 
 
 def undefined(records: Sequence[dict[str, Any]]) -> None:
@@ -111,6 +117,22 @@ def warnings(selection: Selection, facts: Sequence[dict[str, Any]], sites: Seque
         with st.expander(f"{len(lines)} representation(s) with an outlier that may drive the numbers",
                          icon=":material/warning:"):
             st.text("\n".join(lines))
+
+
+def driven(rows: Sequence[dict[str, Any]], compared: bool) -> bool:
+    """Outliers among what is compared, and the score without the top directions; whether to compute that score."""
+    if not rows:
+        return False
+    with st.expander(f"{len(rows)} representation(s) with an outlier that may drive the score",
+                     icon=":material/warning:"):
+        st.dataframe(rows, hide_index=True, alt="Representations with an outlier and their best match", column_config={
+            "value": st.column_config.NumberColumn(format="%.4f", help="Of the chosen measure, at the best match."),
+            "top directions removed": None if not compared else st.column_config.NumberColumn(
+                format="%.4f", help="Debiased linear CKA at the same pair without the direction of largest variance of "
+                                    "each side. Far below the value, one direction makes the score.")})
+        return not compared and st.toggle("Compare with the top directions removed", key="heads", bind="query-params",
+                                          help="Debiased linear CKA without the direction of largest variance of each "
+                                               "side: far below the value, one direction makes the score.")
 
 
 def measure_params(measure: Measure) -> dict[str, int]:

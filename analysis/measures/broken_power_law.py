@@ -112,7 +112,7 @@ def tail_of_noise(x: Moments, first_rank: int, last_rank: int) -> float:
 
 
 _SHARED: dict[str, Any] = {
-    "arity": 1, "takes": "moments", "returns": "scalar", "invariant_to": SIMILARITY, "min_samples": 4, "version": 1,
+    "arity": 1, "takes": "moments", "returns": "scalar", "invariant_to": SIMILARITY, "min_samples": 4, "version": 2,
     "cost": "n d^2 + d^3", "reference": "pospisil2025revisiting",
     "caveats": "Fitted to sample eigenvalues, so biased at small n as α is: too few rows steepen the tail. Look at the "
                "gain first: a smoothly curved spectrum also gains from a break, and without a break its rank is "
@@ -121,7 +121,8 @@ _SHARED: dict[str, Any] = {
                Param(name="last_rank", default=50, low=7, high=10_000, help="Last rank of the fit.")),
 }
 _EXPONENT: dict[str, Any] = {
-    "unit": "", "bounds": (-np.inf, np.inf), "uncertainty": "jackknife over documents",
+    "unit": "", "bounds": (-np.inf, np.inf),
+    "uncertainty": "none: the break jumps from rank to rank, so no jackknife holds (an interval held 86 to 100 %)",
     "null": "the same fit to isotropic noise of the same n and d, from the Marchenko-Pastur law",
 }
 
@@ -138,7 +139,8 @@ MEASURES = (
             null="none: a power law has no break, and any rank may come out", **_SHARED),
     Measure(name="broken_power_law_gain", fn=broken_power_law_gain, label="Gain of a broken power law", symbol="g",
             unit="share", bounds=(0.0, 1.0), direction="larger: one break explains more of the misfit of a power law",
-            uncertainty="jackknife over documents",
+            uncertainty="none: the break jumps from rank to rank, so no jackknife holds (the interval of a change held "
+                        "99 to 100 %)",
             null="about 0.1 to 0.2 for an exact power law seen through n rows; above 0.9 for isotropic noise, whose "
                  "spectrum is curved", **_SHARED),
 )

@@ -74,20 +74,20 @@ def _pair_sum(p: Float[np.ndarray, " r"]) -> float:
 
 
 _SHARED: dict[str, Any] = {
-    "arity": 1, "returns": "scalar", "unit": "dimensions", "min_samples": 4, "version": 1,
+    "arity": 1, "returns": "scalar", "unit": "dimensions", "min_samples": 4,
     "invariant_to": SIMILARITY, "direction": "larger: variance is spread over more directions",
     "spread_of": "rankme_covariance", "relative_spread": True,
-    "uncertainty": "jackknife spread of the plug-in value, moved to the corrected one",
+    "uncertainty": "jackknife spread of the plug-in value, moved to the corrected one; none for changes (held 73 %)",
 }
 
 MEASURES = (
-    Measure(name="rankme_covariance_richardson", fn=rankme_covariance_richardson, takes="texts",
+    Measure(name="rankme_covariance_richardson", fn=rankme_covariance_richardson, takes="texts", version=2,
             label="RankMe (covariance, extrapolated from halves)", symbol="RankMe<sub>∞</sub>", bounds=(1.0, np.inf),
             cost="9 (n d^2 + d^3)", reference="quenouille1956notes", null="d for isotropic noise",
             caveats="For Gaussian rows and n of at least 2d it is within 1% where the plug-in is up to 22% too small; "
                     "at n = d it would still be 5% too small, below that far more, so there it has no value. Heavy "
                     "tails or few documents leave part of the bias, which its interval leaves out.", **_SHARED),
-    Measure(name="rankme_covariance_first_order", fn=rankme_covariance_first_order, takes="moments",
+    Measure(name="rankme_covariance_first_order", fn=rankme_covariance_first_order, takes="moments", version=1,
             label="RankMe (covariance, first-order correction)", symbol="RankMe<sub>1/n</sub>", bounds=(1.0, np.inf),
             cost="n d^2 + d^3", reference="lawley1956tests",
             null="slightly below d for isotropic noise: 4% at n = 2d, 1% at n = 4d",

@@ -65,7 +65,7 @@ def entropy_without_head(eigenvalues: Float[np.ndarray, " r"], removed: int) -> 
 
 _SHARED: dict[str, Any] = {
     "arity": 1, "takes": "moments", "returns": "scalar", "invariant_to": SIMILARITY, "min_samples": 4,
-    "cost": "n d^2 + d^3", "version": 1, "uncertainty": "jackknife over documents", "reference": "mu2018allbutthetop",
+    "cost": "n d^2 + d^3", "reference": "mu2018allbutthetop",
 }
 
 MEASURES = (
@@ -76,10 +76,13 @@ MEASURES = (
             caveats="Usually larger than RankMe, and more biased down at small n: the tail needs the most rows. How "
                     "many directions are removed is a choice, so compare equal settings only.",
             params=(Param(name="removed", default=8, low=1, high=4096, help="Largest eigenvalues left out."),),
-            **_SHARED),
+            version=2, leaves_two_out=True, **_SHARED,
+            uncertainty="jackknife over documents, which also leaves out two groups at a time: the eigenvalues of the "
+                        "tail are close, and repel"),
     Measure(name="head_share", fn=head_share, label="Share of the head", symbol="Σ<sub>head</sub>λ/Σλ", unit="",
             bounds=(0.0, 1.0), direction="larger: a few directions carry most of the variance",
             null="for isotropic noise above head / min(n - 1, d), the more so the smaller n / d",
             caveats="Biased up at small n, and 1 where the head reaches the rank. A few outlying rows can drive it.",
-            params=(Param(name="head", default=8, low=1, high=4096, help="Largest eigenvalues summed."),), **_SHARED),
+            params=(Param(name="head", default=8, low=1, high=4096, help="Largest eigenvalues summed."),),
+            version=1, uncertainty="jackknife over documents", **_SHARED),
 )

@@ -59,7 +59,8 @@ def information_imbalance_reverse(x: Float[np.ndarray, "n d1"], y: Float[np.ndar
 
 
 _SHARED: dict[str, Any] = {
-    "arity": 2, "takes": "rows", "returns": "scalar", "unit": "", "bounds": (0.0, 2.0), "invariant_to": SIMILARITY, "equal": 0.0,
+    "arity": 2, "takes": "rows", "returns": "scalar", "unit": "", "bounds": (0.0, 2.0), "equal": 0.0,
+    "invariant_to": SIMILARITY,
     "min_samples": 4, "cost": "n^2 (d1 + d2 + log n)", "version": 1, "reference": "glielmo2022ranking",
     "uncertainty": "none: with rows left out every row has other neighbours and ranks",
     "null": "1, exact over row permutations", "chance": lambda x, y, k: 1.0,

@@ -121,11 +121,13 @@ WINDOW = (Param(name="first_rank", default=11, low=1, high=10_000, help="First r
 _SHARED: dict[str, Any] = {
     "arity": 1, "takes": "moments", "returns": "scalar", "unit": "", "invariant_to": SIMILARITY, "min_samples": 4,
     "cost": "n d^2 + d^3", "params": WINDOW,
-    "uncertainty": "jackknife over documents; wider than it need be for changes between checkpoints (held 99 %)",
+    "leaves_two_out": True,
+    "uncertainty": "jackknife over documents, which also leaves out two groups at a time: neighbouring eigenvalues "
+                   "repel",
 }
 
 MEASURES = (
-    Measure(name="alpha_weighted_least_squares", fn=alpha_weighted_least_squares, version=2, bounds=(0.0, np.inf),
+    Measure(name="alpha_weighted_least_squares", fn=alpha_weighted_least_squares, version=3, bounds=(0.0, np.inf),
             label="Spectral decay exponent α", symbol="α", direction="larger: the eigenspectrum falls faster",
             chance=alpha_of_noise, reference="agrawal2022alpha",
             null="α of isotropic noise of the same n and d over the window, from the Marchenko-Pastur law: small, "
@@ -139,6 +141,7 @@ MEASURES = (
             reference="stringer2019high",
             null="curvature of isotropic noise of the same n and d over the window, from the Marchenko-Pastur law",
             caveats="Depends on the window and, like α, on n: too few rows bend the end of a power law down.",
-            **_SHARED | {"uncertainty": "none: neighbouring eigenvalues repel, and the jackknife is too wide for it "
+            **_SHARED | {"leaves_two_out": False,
+                         "uncertainty": "none: neighbouring eigenvalues repel, and the jackknife is too wide for it "
                                         "(an interval held 98.7 %)"}),
 )

@@ -21,8 +21,8 @@ def values(work: Work) -> PairMatrix:
         def report(done: float, total: float, message: str, number: int = number) -> None:
             work.report(number + done / total, len(kept), message)
         found.append(_cosines(work, rows, reasons, report, chance if number == 0 else None))
-    return PairMatrix(values=found[0], chance=chance, replicates=np.stack(found[1:]) if sizes is not None else None, sizes=sizes,
-                      reasons=tuple(sorted(reasons)))
+    return PairMatrix(values=found[0], chance=chance, sizes=sizes, reasons=tuple(sorted(reasons)),
+                      replicates=None if sizes is None else np.stack(found[1:]))
 
 
 def _cosines(work: Work, rows: Any, reasons: set[str], report: Callable[[float, float, str], None],

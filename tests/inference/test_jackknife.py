@@ -6,8 +6,16 @@ from scipy.stats import t
 
 from analysis import registry
 from analysis.errors import Undefined
-from analysis.inference.jackknife import MAX_GROUPS, MIN_GROUPS, document_groups, jackknife_interval
+from analysis.inference.jackknife import (
+    MAX_GROUPS,
+    MIN_GROUPS,
+    document_groups,
+    interval,
+    jackknife_interval,
+    pairs_of,
+)
 from analysis.moments import Moments
+from analysis.results import Replicates
 from tests.synthetic import documents, power_law
 
 
@@ -45,6 +53,65 @@ def test_unequal_groups_follow_the_formula_of_busing_term_by_term():
     half = t.ppf(0.975, count - 1) * np.sqrt(variance)
     got = jackknife_interval(theta, lambda g: left_out[g], np.array(sizes))
     assert got == pytest.approx((theta - half, theta + half), rel=1e-12)
+
+
+def by_two(statistic, rows: np.ndarray, groups: np.ndarray) -> tuple[float, Replicates]:
+    """A statistic of rows with its replicates without one group and without each pair."""
+    count = int(groups.max()) + 1
+    return statistic(rows), Replicates(
+        np.array([statistic(rows[groups != group]) for group in range(count)]), np.bincount(groups),
+        np.array([statistic(rows[~np.isin(groups, pair)]) for pair in pairs_of(count)]))
+
+
+def variance(value: float, replicates: Replicates) -> float:
+    low, high = interval(value, replicates)
+    return ((high - low) / 2 / t.ppf(0.975, len(replicates.sizes) - 1))**2
+
+
+def alone(replicates: Replicates) -> Replicates:
+    return Replicates(replicates.values, replicates.sizes)
+
+
+@pytest.mark.parametrize(("groups", "pairs"), [(8, 4), (25, 12)])
+def test_every_group_but_the_last_of_an_odd_number_is_in_one_pair(groups, pairs):
+    assert sorted(pairs_of(groups).ravel().tolist()) == list(range(2 * pairs)) and pairs_of(groups).shape == (pairs, 2)
+
+
+def test_where_groups_do_nothing_together_leaving_out_two_changes_nothing():
+    rows, names = documents([3, 9, 4, 12, 5, 7, 8, 2, 6], 1, np.random.default_rng(4))
+    value, replicates = by_two(np.mean, rows[:, 0], document_groups(names))
+    assert interval(value, replicates) == pytest.approx(interval(value, alone(replicates)), rel=1e-9)
+
+
+def test_what_groups_do_together_is_taken_away_term_by_term():
+    rows, names = documents([3, 9, 4, 12, 5, 7, 8, 2, 6], 1, np.random.default_rng(1))
+    x, groups = rows[:, 0], document_groups(names)
+    value, replicates = by_two(np.var, x, groups)
+    terms = []
+    for i, j in ((0, 1), (2, 3), (4, 5), (6, 7)):
+        parts = [x, x[groups != i], x[groups != j], x[(groups != i) & (groups != j)]]
+        q = sum(sign * len(part) * part.var() for sign, part in zip((1, -1, -1, 1), parts, strict=True))
+        terms.append(q**2 / (2 * np.sum(groups == i) * np.sum(groups == j)))
+    plain = variance(value, alone(replicates))
+    assert 0 < np.mean(terms) < plain, "or the floor is what is seen"
+    assert variance(value, replicates) == pytest.approx(plain - np.mean(terms) / 2, rel=1e-9)
+
+
+def test_a_statistic_of_pairs_alone_has_twice_its_variance_by_leaving_out_one_and_less_by_two():
+    """The mean product of two of 24 independent numbers of mean 0: variance 2 / (24 * 23), and no first-order part."""
+    def products(x: np.ndarray) -> float:
+        return float((x.sum()**2 - np.sum(x**2)) / (len(x) * (len(x) - 1)))
+    rng, found = np.random.default_rng(9), []
+    for _ in range(400):
+        value, replicates = by_two(products, rng.standard_normal(24), np.arange(24))
+        found.append([variance(value, alone(replicates)), variance(value, replicates)])
+    one, two = np.mean(found, axis=0) * 24 * 23 / 2
+    assert one == pytest.approx(2, rel=0.15) and 1 < two < 1.6
+
+
+def test_at_least_half_of_the_variance_stays():
+    replicates = Replicates(np.arange(10.0), np.full(10, 7), np.array([9.0, -9.0, 5.0, -5.0, 7.0]))
+    assert variance(4.5, replicates) == pytest.approx(variance(4.5, alone(replicates)) / 2)
 
 
 def test_it_is_centred_on_the_value_itself():

@@ -69,3 +69,12 @@ def test_replicates_come_back_beside_their_own_value_and_nowhere_else(store):
              if isinstance(item.result, Scalar)}
     assert {name: None if kept is None else kept.values.tolist() for name, kept in found.items()} == given
     assert found["c"].sizes.tolist() == SIZES.tolist()
+
+
+def test_values_without_pairs_of_groups_come_back_beside_their_own_value(store):
+    given = {"a": None, "b": [0.5, 0.25], "c": None, "d": [0.75, 2.0]}
+    store.put_results([replace(scalar(7.0, measure=name), result=Scalar(
+        value=7.0, low=6.0, high=8.0, replicates=Replicates(np.arange(3.0), SIZES, pairs and np.array(pairs))))
+        for name, pairs in given.items()])
+    found = {key.measure: item.result.replicates.without_pairs for key, item in Store(store.root).results(KEY).items()}
+    assert {name: None if kept is None else kept.tolist() for name, kept in found.items()} == given

@@ -1,0 +1,79 @@
+"""How far does a representation move from where it began or to where it ends, and further than another seed is away?"""
+
+import streamlit as st
+
+from analysis import compute, phasing, registry, summaries
+from analysis.figures import drift as drawn
+from analysis.figures.trajectory import Axis
+from analysis.pairs import drift
+from ui import cards, jobs_panel, selection, workspace
+
+MOST_OFFERED = 4
+
+st.title("Similarity over training")
+st.markdown("One line for each run and site: how alike each checkpoint is to the reference. A line in ink compares two "
+            "runs at the same step. What lies below the thin dashed line is no more alike than shuffled documents.")
+
+chosen = selection.pick()
+store = workspace.store()
+measures = {measure.name: measure for measure in registry.of_kind(arity=2, returns="scalar")}
+left, middle, right = st.columns([3, 3, 2])
+name = left.selectbox("Measure", list(measures), key="similarity", bind="query-params",
+                      index=list(measures).index("linear_cka_debiased"), format_func=lambda m: measures[m].label)
+sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
+picked = middle.multiselect("Sites", sites, default=sites[-1:], key="sites", bind="query-params")
+reference = left.selectbox("Compare each checkpoint with", drift.references(chosen.runs), key="reference",
+                           bind="query-params")
+comparable = drift.pairs(chosen.runs)
+with right:
+    axes = summaries.axes(chosen.runs)
+    quantity = st.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params",
+                                    required=True, format_func=lambda a: {"revision": "stage"}.get(a, a)) or axes[0]
+    log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
+between = middle.toggle("Runs with each other, step by step", value=bool(comparable), key="between",
+                        bind="query-params", disabled=not comparable,
+                        help="For runs with checkpoints at the same steps, such as seeds of one training.")
+measure = measures[name]
+params = cards.measure_params(measure)
+question = drift.Question(measure, chosen.protocol, params)
+
+own, pairs, absent = [], [], []
+for one, other in drift.wanted(chosen.runs, reference, between):
+    for site in picked:
+        matrix = question.matrix(store, one, other, site)
+        if matrix is None:
+            absent.append((one, other, site))
+        elif one is other:
+            own += drift.against(matrix, one, site, reference, question)
+        else:
+            pairs += drift.between(matrix, one, other, site, question)
+for one, other, site in absent[:MOST_OFFERED]:
+    names = list(dict.fromkeys([one.name, other.name]))
+    jobs_panel.offer(["compare", *names, "--by", "step", "--site", site, "--measure", name,
+                      *cards.settings_argv(params), *chosen.argv],
+                     f"{measure.label}, {' and '.join(names)}, step by step at {site}",
+                     "This comparison is not computed yet on these rows.")
+if len(absent) > MOST_OFFERED:
+    st.caption(f"{len(absent)} comparisons are missing; {MOST_OFFERED} are offered at a time.")
+if not picked:
+    st.info("Choose at least one site.", icon=":material/arrow_upward:")
+if not own and not pairs:
+    st.stop()
+
+lacking = [run.name for run in chosen.runs
+           if reference != drift.SAME and drift.reference_of(run, reference) is None]
+if lacking:
+    st.info(f"{', '.join(lacking)} has no checkpoint {reference}, so no line.", icon=":material/info:")
+spread = drift.spread(pairs, len({run.name for both in comparable for run in both}))
+deepest = [site for site in sites if site in picked][-1:]
+shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs for site in deepest])
+records = [*own, *pairs]
+if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
+    st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
+caption = drift.caption(store, chosen.runs[0], question, records) + cards.tints(shades if own else [], deepest)
+if spread:
+    caption += " Grey band: lowest to highest over pairs of runs; runs with the same steps are taken as seeds."
+figure = drawn.build(own, pairs, spread, measure, Axis(quantity, log), workspace.colours(), workspace.style(), shades)
+cards.figure(figure, [*records, *spread], title=f"{measure.label} over training", key="drift", caption=caption)
+cards.undefined(records)
+cards.how_to_read(measure)

@@ -1,0 +1,71 @@
+"""Which checkpoints and sites lie near each other, along which paths does training take them, and who belongs with whom?"""
+
+import streamlit as st
+
+from analysis import compute, registry, similarity, views
+from analysis.errors import Undefined
+from analysis.figures import dendrogram, similarity_map
+from analysis.pairs import layout
+from ui import cards, jobs_panel, selection, workspace
+
+MAP, TREE = "map", "tree"
+
+st.title("Map of representations")
+st.markdown("Each point is one site of one checkpoint; points that are near are alike. Lines follow training from the "
+            "open circle to the star.")
+
+chosen = selection.pick()
+store = workspace.store()
+measures = {name: registry.get(name) for name in layout.MEASURES}
+left, right = st.columns(2)
+name = left.selectbox("Distance", list(measures), key="distance", bind="query-params",
+                      format_func=lambda m: measures[m].label if m == layout.ANGLE else f"arccos of {measures[m].label}")
+show = right.segmented_control("Show", [MAP, TREE], default=MAP, key="show", bind="query-params", required=True) or MAP
+measure = measures[name]
+checkpoints = [checkpoint for run in chosen.runs for checkpoint in run.checkpoints]
+extracted = all(compute.sites_of(store, checkpoint, chosen.protocol) for checkpoint in checkpoints)
+items = views.everything(chosen.runs, lambda checkpoint: compute.sites_of(store, checkpoint, chosen.protocol))
+matrix = similarity.matrix(store, items, items, measure, chosen.protocol) if extracted else None
+title = f"{measure.label} between everything"
+if matrix is None:
+    jobs_panel.offer(["compare", *(run.name for run in chosen.runs), "--by", "all", "--measure", name, *chosen.argv],
+                     f"{title}, {', '.join(run.name for run in chosen.runs)}",
+                     f"Every checkpoint and site of these runs has to be compared with every other ({len(checkpoints)} "
+                     "checkpoints).")
+    st.stop()
+
+sites = compute.sites(store, chosen.runs, chosen.protocol)
+groups = {layout.ALL: "every checkpoint", layout.ENDS: "the last of each run"}
+left, right = st.columns(2)
+if show == MAP:
+    picked = left.multiselect("Sites", sites, default=sites, key="sites", bind="query-params")
+    way = right.segmented_control("Layout", list(layout.WAYS), default="classical", key="layout", bind="query-params",
+                                  required=True, format_func=layout.WAYS.__getitem__) or "classical"
+    group = layout.ALL
+else:
+    picked = left.multiselect("Sites", sites, default=sites[-1:], key="branches", bind="query-params")
+    group = right.segmented_control("Checkpoints", list(groups), default=layout.ALL, key="of", bind="query-params",
+                                    required=True, format_func=groups.__getitem__) or layout.ALL
+try:
+    part = layout.part(matrix, items, chosen.runs, picked, group)
+    d, excess = layout.distances(part.values, name)
+    said = layout.caption(store, part, chosen.protocol, measure, excess)
+    if show == MAP:
+        found = layout.layout(d, way)
+        records = layout.records(chosen.runs, part.items, found.points, chosen.protocol)
+        figure = similarity_map.build(records, found.shares, workspace.colours(), workspace.style())
+        faith = layout.faith(found, way)
+    else:
+        branches = layout.tree(d)
+        records = layout.leaf_records(branches, part.items, chosen.protocol)
+        figure = dendrogram.build(branches.brackets, records, layout.leaf_names(records), workspace.colours(),
+                                  workspace.style())
+        faith = layout.kept(branches)
+except Undefined as reason:
+    st.info(f"Nothing is drawn, because {reason}.", icon=":material/info:")
+    st.stop()
+cards.figure(figure, records, title=f"{'Map' if show == MAP else 'Tree'} by {measure.label}", key=show,
+             caption=f"{faith} {said}")
+for reason in part.reasons:
+    st.warning(reason, icon=":material/block:")
+cards.how_to_read(measure)

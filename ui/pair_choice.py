@@ -1,0 +1,142 @@
+"""What a page of pairs chooses from: the measure, by kind, the two sides, and one cell of their matrix."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from analysis import compute, registry, views
+from analysis.keys import Run
+from analysis.measure import Measure
+from analysis.pairs.matches import told
+from ui import workspace
+from ui.plain import plain
+from ui.selection import Selection
+
+OTHER = "Other"
+KINDS = {  # the modules of analysis/measures, the usual ones first
+    "CKA": ("cka", "head_removed_cka", "kernel_cka", "column_corrected_cka"),
+    "Subspaces and regression": ("linear_regression", "cca", "subspace_overlap", "shared_dimensions"),
+    "Distances (RSA)": ("rsa", "topological_rsa"),
+    "Neighbours": ("neighbours", "cknna", "information_imbalance"),
+    "Shape": ("procrustes",)}
+WAYS = {"layer": "layer × layer", "step": "step × step", "run": "run × run"}
+SHARED = ("runs", "probe", "rows", "dtype")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides, how a person calls the comparison, and the command that computes it."""
+
+    by: str
+    rows: views.Items
+    columns: views.Items
+    title: str
+    argv: list[str]
+
+
+def by_kind() -> dict[str, list[Measure]]:
+    """Pair measures that are one number, by kind."""
+    kinds = {module: kind for kind, modules in KINDS.items() for module in modules}
+    order = list(kinds)
+    measures = [(module.fn.__module__.rpartition(".")[2], module) for module in
+                registry.of_kind(arity=2, returns="scalar")]
+    found: dict[str, list[Measure]] = {}
+    for module, measure in sorted(measures, key=lambda pair: order.index(pair[0]) if pair[0] in kinds else len(order)):
+        found.setdefault(kinds.get(module, OTHER), []).append(measure)
+    return found
+
+
+def pick_measure() -> Measure:
+    """The kind, and the measure of that kind; a link that names a measure only opens at its kind."""
+    kinds = by_kind()
+    asked = st.query_params.get("similarity")
+    if asked and "kind" not in st.session_state and "kind" not in st.query_params:
+        st.session_state.kind = next((kind for kind, measures in kinds.items()
+                                      if asked in [measure.label for measure in measures]), next(iter(kinds)))
+    left, right = st.columns([2, 3])
+    kind = left.selectbox("Kind of measure", list(kinds), key="kind", bind="query-params")
+    measures = {measure.name: measure for measure in kinds[kind]}
+    return measures[right.selectbox("Measure", list(measures), key="similarity", bind="query-params",
+                                    format_func=lambda name: measures[name].label)]
+
+
+def pick_sides(chosen: Selection) -> Comparison | None:
+    """Layers of two checkpoints, steps of two runs at one site, or checkpoints of runs at one site."""
+    by = st.segmented_control("Compare", list(WAYS), default="layer", key="by", bind="query-params", required=True,
+                              format_func=WAYS.__getitem__) or "layer"
+    store, runs = workspace.store(), {run.name: run for run in chosen.runs}
+    if by == "run":
+        return _checkpoints(chosen)
+    left, right = st.columns(2)
+    (run_a, at_a), (run_b, at_b) = (_side(left, "A", runs, 0, by), _side(right, "B", runs, len(runs) - 1, by))
+    title = f"{run_a.name} and {run_b.name}, {WAYS[by]}"
+    if by == "step":
+        site = _site(chosen, [run_a, run_b])
+        return Comparison(by, views.steps(run_a, site), views.steps(run_b, site), title,
+                          [run_a.name, run_b.name, "--by", "step", "--site", site])
+    ends = views.checkpoint_of(run_a, at_a), views.checkpoint_of(run_b, at_b)
+    rows, columns = (views.layers(end, compute.sites_of(store, end, chosen.protocol)) for end in ends)
+    return Comparison(by, rows, columns, title, [f"{run_a.name}@{at_a}", f"{run_b.name}@{at_b}"])
+
+
+def _side(column: Any, side: str, runs: Mapping[str, Run], index: int, by: str) -> tuple[Run, str]:
+    """Run of one side and, layer by layer, its checkpoint."""
+    run = runs[column.selectbox(f"Run {side}", list(runs), index=index, key=f"run_{side}", bind="query-params")]
+    revisions = [checkpoint.revision for checkpoint in run.checkpoints]
+    if by == "step":
+        return run, revisions[-1]
+    return run, column.selectbox(f"Checkpoint {side}", revisions, index=len(revisions) - 1, key=f"at_{side}",
+                                 bind="query-params")
+
+
+def _checkpoints(chosen: Selection) -> Comparison | None:
+    every = {f"{run.name}@{c.revision}": c for run in chosen.runs for c in run.checkpoints}
+    picked = st.multiselect("Checkpoints", list(every), key="ends", bind="query-params",
+                            default=[f"{run.name}@{run.checkpoints[-1].revision}" for run in chosen.runs])
+    site = _site(chosen, chosen.runs)
+    if len(picked) < 2:
+        st.info("Choose at least two checkpoints, of one run or of several. More runs are in the sidebar.",
+                icon=":material/arrow_upward:")
+        return None
+    items = views.models([every[name] for name in picked], site)
+    return Comparison("run", items, items, f"{', '.join(picked)}, {WAYS['run']}",
+                      [*picked, "--by", "run", "--site", site])
+
+
+def _site(chosen: Selection, runs: Sequence[Run]) -> str:
+    sites = compute.sites(workspace.store(), runs, chosen.protocol) or ["final"]
+    return st.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
+
+
+def follow_click() -> None:
+    """Choose the cell that was clicked on the chart `matrix`, as the two fields below it do."""
+    points = st.session_state.matrix["selection"]["points"]
+    if points:
+        st.session_state.row, st.session_state.column = points[-1]["y"], points[-1]["x"]
+
+
+def chosen_cell(labels: Sequence[Sequence[str]]) -> tuple[str, str] | None:
+    """The chosen cell, which is known before the fields are drawn below the figure."""
+    cell = tuple(st.session_state.get(name) or st.query_params.get(name) for name in ("row", "column"))
+    return (cell[0], cell[1]) if cell[0] in labels[0] and cell[1] in labels[1] else None
+
+
+def pick_cell(cells: Mapping[tuple[str, str], Mapping[str, Any]], titles: Sequence[str], measure: Measure) -> None:
+    """One cell by keyboard, what is known of it, and the way to the page of its pair."""
+    left, right = st.columns(2)
+    labels = [list(dict.fromkeys(cell[side] for cell in cells)) for side in (0, 1)]
+    row = left.selectbox(f"Row: {plain(titles[0])}", labels[0], index=None, key="row", bind="query-params",
+                         placeholder="Click a cell, or choose here")
+    column = right.selectbox(f"Column: {plain(titles[1])}", labels[1], index=None, key="column", bind="query-params",
+                             placeholder="Click a cell, or choose here")
+    if row is None or column is None:
+        return
+    record = cells[row, column]
+    names = {side: f"{record[f'run_{side}']}@{record[f'revision_{side}']}:{record[f'site_{side}']}" for side in "ab"}
+    lines = told(record, measure, measure.label)
+    st.markdown(f"**{plain(names['a'])} × {plain(names['b'])}**: {plain('; '.join(lines))}.")
+    kept = {name: found for name in SHARED if (found := st.query_params.get_all(name))}
+    st.page_link("pages/pair.py", label="Open this pair: every measure, and why they disagree", query_params=names | kept,
+                 icon=":material/compare_arrows:")
