@@ -23,6 +23,9 @@ from analysis.jobs.queue import turn
 from analysis.pair_command import pair as pair_command
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
+from analysis.stitch_command import stitch as stitch_command
+from analysis.stitches import FIRST as FIRST_RULES
+from analysis.stitches import MAPS, SCOPES, TOKENS
 from analysis.store import Store
 from analysis.sweeping import sweep as sweep_command
 
@@ -154,6 +157,27 @@ def _parser() -> argparse.ArgumentParser:
     pair.add_argument("--measure", action="append", help="a measure of pairs; repeat for more (default: all)")
     pair.add_argument("--json", action="store_true")
     protocol(pair, "last", "float32")
+
+    stitch = add("stitch", stitch_command)
+    for side in ("sender", "receiver"):
+        stitch.add_argument(side, metavar=f"{side.upper()}[@REVISION]", help="run and revision (default: the last)")
+    stitch.add_argument("--pairs", choices=SCOPES, default="same", help="each site into its namesake, every site into "
+                        "every site, or the logit and tuned lens of one checkpoint (default: same)")
+    stitch.add_argument("--map", action="append", choices=MAPS, help="a kind of map; repeat for more (default: all)")
+    stitch.add_argument("--from-site", metavar="SITE", help="one site of the sender only")
+    stitch.add_argument("--both", action="store_true", help="the other way round too")
+    stitch.add_argument("--trained", nargs=2, metavar=("SOURCE", "TARGET"), help="train a stitch of one pair of sites "
+                        "on the task instead, and show it beside the fitted one")
+    stitch.add_argument("--tokens", type=int, default=TOKENS, metavar="N", help="most held-out tokens; four times as "
+                        f"many are fitted on (default: {TOKENS})")
+    stitch.add_argument("--first", choices=FIRST_RULES, default="usual", help="position 0: kept as it is in the "
+                        "receiver, stitched by a map that was fitted without it, or in the fit (default: usual)")
+    stitch.add_argument("--label", help="label of the probe with the class, for heads that judge a whole item")
+    stitch.add_argument("--seed", type=int, default=1, help="of the split by document (default: 1)")
+    stitch.add_argument("--probe", help=f"built-in probe or file (default: the receiver's own, else {DEFAULT})")
+    stitch.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="precision of the forward "
+                        "pass (default: float32)")
+    stitch.add_argument("--json", action="store_true")
 
     preflight = add("preflight", commands.preflight)
     preflight.add_argument("run", metavar="RUN", help="name of a run, or the path of a folder")

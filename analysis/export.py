@@ -42,8 +42,9 @@ def matrix_records(matrix: PairMatrix, rows: Sequence[dict[str, Any]], columns: 
                    measure: Measure) -> list[dict[str, Any]]:
     """One record per cell, row by row, with both sides named in full and what cells.py says of the cell."""
     ends, said = cells.interval(matrix), cells.verdict(matrix, measure)
-    arrays = {"value": matrix.values, "low": ends and ends[0], "high": ends and ends[1], "chance": matrix.chance,
-              **{ours: said and getattr(said, theirs) for ours, theirs in VERDICT.items()}}
+    arrays: dict[str, Any] = {
+        "value": matrix.values, "low": ends and ends[0], "high": ends and ends[1], "chance": matrix.chance,
+        **{ours: said and getattr(said, theirs) for ours, theirs in VERDICT.items()}}
     draws = 0 if matrix.null is None else len(matrix.null)
     return [{**{f"{name}_a": value for name, value in a.items()}, **{f"{name}_b": value for name, value in b.items()},
              "measure": measure.name,

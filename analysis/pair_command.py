@@ -9,7 +9,7 @@ from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
 from analysis.keys import Checkpoint, Policy, Run, site_order
-from analysis.pairs import sheet
+from analysis.pairs import sheet, shown
 from analysis.representations import Protocol, ensure
 from analysis.runs import find_run, remember
 from analysis.status import Status
@@ -53,7 +53,7 @@ def _known_site(checkpoint: Checkpoint, site: str, sites: list[str]) -> None:
                             f"{', '.join(sorted(sites, key=site_order))}.")
 
 
-def _print(as_json: bool, lines: list[sheet.Line]) -> None:
+def _print(as_json: bool, lines: list[shown.Line]) -> None:
     if as_json:
         print(json.dumps([sheet.record(line) for line in lines]))
         return

@@ -26,9 +26,10 @@ def models(ends: Sequence[Checkpoint], site: str) -> Items:
 
 def everything(runs: Sequence[Run], sites_of: Callable[[Checkpoint], Sequence[str]]) -> Items:
     """Every site of every checkpoint of some runs; checkpoints of the same content once."""
-    checkpoints = {checkpoint.fingerprint: checkpoint for run in reversed(runs) for checkpoint in
-                   reversed(run.checkpoints)}.values()
-    return [item for checkpoint in reversed(checkpoints) for item in layers(checkpoint, sites_of(checkpoint))]
+    known: dict[str, Checkpoint] = {}
+    for checkpoint in (checkpoint for run in runs for checkpoint in run.checkpoints):
+        known.setdefault(checkpoint.fingerprint, checkpoint)
+    return [item for checkpoint in known.values() for item in layers(checkpoint, sites_of(checkpoint))]
 
 
 def checkpoint_of(run: Run, revision: str | None) -> Checkpoint:

@@ -41,7 +41,8 @@ def spectral() -> dict:
 
 def swept() -> dict:
     """A sweep of stored rows with every spectral measure and its interval, against the matrix products and
-    eigenvalues that these need: two passes over the rows, and two spectra for all rows and for each of 25 left-outs."""
+    eigenvalues that these need: three passes over the rows, two spectra for all rows and for each of 25 left-outs,
+    and one for each of 12 pairs of left-outs."""
     rng = np.random.default_rng(0)
     rows = {f"block {k}": (rng.standard_normal((ROWS, WIDTH)) * np.arange(1, WIDTH + 1)**-0.5).astype(np.float32)
             for k in range(1, SITES + 1)}
@@ -62,9 +63,9 @@ def swept() -> dict:
         def needed() -> None:
             for site in rows.values():
                 x = site.astype(np.float64)
-                for _ in range(2):
+                for _ in range(3):
                     scatter = x.T @ x
-                for _ in range(52):
+                for _ in range(64):
                     np.linalg.eigvalsh(scatter)
 
         value = ratio(ours, needed, 3)

@@ -15,10 +15,19 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SOTU = ["sotu-neox-seed1", "sotu-neox-seed2"]
+DIGITS = [f"vit-digits-{view}-seed{seed}" for view in ("persistence", "pixels") for seed in (1, 2)]
+SAME = [(DIGITS[0], DIGITS[1]), (DIGITS[1], DIGITS[2]), (DIGITS[2], DIGITS[3]), (DIGITS[0], DIGITS[2]),
+        (DIGITS[2], DIGITS[0]), (f"{DIGITS[0]}@step0", DIGITS[0]), (f"{DIGITS[2]}@step0", DIGITS[2])]
 SWEEPS = (["sweep", *SOTU], ["sweep", "modular-addition"], ["sweep", "modular-addition", "--probe", "numbers-mod-59"],
           ["sweep", *SOTU, "--measure", "alpha_weighted_least_squares", "--set", "first_rank=12", "--set",
            "last_rank=100"],  # the window of Li et al. 2025: that these networks are too narrow for it is shown at once
-          ["weights", *SOTU, "modular-addition"])
+          ["weights", *SOTU, "modular-addition"],
+          *(["sweep", run, "--policy", "mean"] for run in DIGITS),
+          *(["compare", *pair, "--measure", "linear_cka_debiased", "--policy", "mean"] for pair in SAME),
+          *(["stitch", *pair, "--map", "affine", "--label", "digit"] for pair in SAME),
+          ["compare", *SOTU, "--measure", "linear_cka_debiased"], ["stitch", *SOTU, "--map", "affine"],
+          ["compare", f"{SOTU[0]}@step0", SOTU[0], "--measure", "linear_cka_debiased"],
+          ["stitch", f"{SOTU[0]}@step0", SOTU[0], "--map", "affine"])
 
 
 def main() -> None:
@@ -27,7 +36,7 @@ def main() -> None:
         for arguments in SWEEPS:
             subprocess.run([sys.executable, "-m", "analysis", *arguments], check=True, cwd=HERE.parent,
                            env=os.environ | {"EXPLORER_CACHE": cache, "EXPLORER_PROGRESS": "1"})
-        for name in ("results", "matrices"):
+        for name in ("results", "matrices", "stitches"):
             shutil.copytree(Path(cache) / name, RESULTS / name)
         for meta in Path(cache).glob("representations/*/meta.json"):
             target = RESULTS / "representations" / meta.parent.name

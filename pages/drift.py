@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from analysis import compute, phasing, registry, summaries
+from analysis import compute, phasing, summaries, views
 from analysis.figures import drift as drawn
 from analysis.figures.trajectory import Axis
-from analysis.pairs import drift
-from ui import cards, jobs_panel, selection, workspace
+from analysis.pairs import drift, matches
+from ui import cards, jobs_panel, pair_choice, selection, workspace
+from ui.plain import plain
 
 MOST_OFFERED = 4
 
@@ -16,10 +17,8 @@ st.markdown("One line for each run and site: how alike each checkpoint is to the
 
 chosen = selection.pick()
 store = workspace.store()
-measures = {measure.name: measure for measure in registry.of_kind(arity=2, returns="scalar")}
+measure = pair_choice.pick_measure()
 left, middle, right = st.columns([3, 3, 2])
-name = left.selectbox("Measure", list(measures), key="similarity", bind="query-params",
-                      index=list(measures).index("linear_cka_debiased"), format_func=lambda m: measures[m].label)
 sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
 picked = middle.multiselect("Sites", sites, default=sites[-1:], key="sites", bind="query-params")
 reference = left.selectbox("Compare each checkpoint with", drift.references(chosen.runs), key="reference",
@@ -33,7 +32,6 @@ with right:
 between = middle.toggle("Runs with each other, step by step", value=bool(comparable), key="between",
                         bind="query-params", disabled=not comparable,
                         help="For runs with checkpoints at the same steps, such as seeds of one training.")
-measure = measures[name]
 params = cards.measure_params(measure)
 question = drift.Question(measure, chosen.protocol, params)
 
@@ -48,8 +46,11 @@ for one, other in drift.wanted(chosen.runs, reference, between):
         else:
             pairs += drift.between(matrix, one, other, site, question)
 for one, other, site in absent[:MOST_OFFERED]:
+    if why := matches.refusal(store, [*views.steps(one, site), *views.steps(other, site)], chosen.protocol):
+        st.error(plain(why), icon=":material/block:")
+        continue
     names = list(dict.fromkeys([one.name, other.name]))
-    jobs_panel.offer(["compare", *names, "--by", "step", "--site", site, "--measure", name,
+    jobs_panel.offer(["compare", *names, "--by", "step", "--site", site, "--measure", measure.name,
                       *cards.settings_argv(params), *chosen.argv],
                      f"{measure.label}, {' and '.join(names)}, step by step at {site}",
                      "This comparison is not computed yet on these rows.")

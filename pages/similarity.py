@@ -35,21 +35,21 @@ if result is None:
                      "This comparison is not computed yet.")
     st.stop()
 
-labels = [views.names(items, asked.by) for items in (rows, columns)]
+down, along = (views.names(items, asked.by) for items in (rows, columns))
 titles = views.side_title(rows, asked.by), views.side_title(columns, asked.by)
 colour = st.segmented_control("Colour", ["value", "above chance"], default="value", key="colour", bind="query-params",
                               required=True, disabled=result.null is None,
                               help="Above chance: 0 where 95 % of the values of shuffled texts lie, 1 for equal "
                                    "representations; cells that are not above it are empty.")
-sides = [summaries.item_records(items, chosen.protocol) for items in (rows, columns)]
-records = export.matrix_records(result, *sides, measure)
+left, right = (summaries.item_records(items, chosen.protocol) for items in (rows, columns))
+records = export.matrix_records(result, left, right, measure)
+above_chance = colour == "above chance" and result.null is not None
 ring = "" if result.null is None else " Ring: best match of a row that stands above the best of shuffled texts."
-cards.figure(heat_map.build(records, *labels, titles, measure, workspace.style(), chosen=pair_choice.chosen_cell(labels),
-                            above_chance=colour == "above chance" and result.null is not None),
-             records, title=title, key="matrix", on_select=pair_choice.follow_click,
-             caption=f"{summaries.pair_caption(store, rows, chosen.protocol)} "
-                     f"{matches.sureness(result, measure)}{ring}")
-pair_choice.pick_cell(dict(zip(product(*labels), records, strict=True)), titles, measure)
+cards.figure(heat_map.build(records, down, along, titles, measure, workspace.style(), above_chance=above_chance,
+                            chosen=pair_choice.chosen_cell(down, along)), records,
+             title=title, key="matrix", on_select=pair_choice.follow_click, caption=
+             f"{summaries.pair_caption(store, rows, chosen.protocol)} {matches.sureness(result, measure)}{ring}")
+pair_choice.pick_cell(dict(zip(product(down, along), records, strict=True)), titles, measure)
 for reason in result.reasons:
     st.warning(f"Empty cells are undefined, because {plain(reason)}.", icon=":material/block:")
 without = similarity.matrix(store, rows, columns, registry.get(WITHOUT_TOP), chosen.protocol)

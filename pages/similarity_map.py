@@ -1,25 +1,26 @@
-"""Which checkpoints and sites lie near each other, along which paths does training take them, and who belongs with whom?"""
+"""Which checkpoints and sites lie near each other, and along which paths does training take them?"""
 
 import streamlit as st
 
 from analysis import compute, registry, similarity, views
 from analysis.errors import Undefined
 from analysis.figures import dendrogram, similarity_map
-from analysis.pairs import layout
+from analysis.pairs import layout, matches
 from ui import cards, jobs_panel, selection, workspace
+from ui.plain import plain
 
 MAP, TREE = "map", "tree"
 
 st.title("Map of representations")
-st.markdown("Each point is one site of one checkpoint; points that are near are alike. Lines follow training from the "
-            "open circle to the star.")
+st.markdown("Each point is one site of one checkpoint; points that are near are alike, and lines follow training from "
+            "the open circle to the star. The tree joins the most alike first.")
 
 chosen = selection.pick()
 store = workspace.store()
 measures = {name: registry.get(name) for name in layout.MEASURES}
 left, right = st.columns(2)
 name = left.selectbox("Distance", list(measures), key="distance", bind="query-params",
-                      format_func=lambda m: measures[m].label if m == layout.ANGLE else f"arccos of {measures[m].label}")
+                      format_func=lambda m: f"{'' if m == layout.ANGLE else 'arccos of '}{measures[m].label}")
 show = right.segmented_control("Show", [MAP, TREE], default=MAP, key="show", bind="query-params", required=True) or MAP
 measure = measures[name]
 checkpoints = [checkpoint for run in chosen.runs for checkpoint in run.checkpoints]
@@ -28,6 +29,9 @@ items = views.everything(chosen.runs, lambda checkpoint: compute.sites_of(store,
 matrix = similarity.matrix(store, items, items, measure, chosen.protocol) if extracted else None
 title = f"{measure.label} between everything"
 if matrix is None:
+    if why := matches.refusal(store, items, chosen.protocol):
+        st.error(plain(why), icon=":material/block:")
+        st.stop()
     jobs_panel.offer(["compare", *(run.name for run in chosen.runs), "--by", "all", "--measure", name, *chosen.argv],
                      f"{title}, {', '.join(run.name for run in chosen.runs)}",
                      f"Every checkpoint and site of these runs has to be compared with every other ({len(checkpoints)} "
@@ -53,7 +57,8 @@ try:
     if show == MAP:
         found = layout.layout(d, way)
         records = layout.records(chosen.runs, part.items, found.points, chosen.protocol)
-        figure = similarity_map.build(records, found.shares, workspace.colours(), workspace.style())
+        figure = similarity_map.build(records, found.shares if way == "classical" else None, workspace.colours(),
+                                      workspace.style())
         faith = layout.faith(found, way)
     else:
         branches = layout.tree(d)
@@ -61,11 +66,11 @@ try:
         figure = dendrogram.build(branches.brackets, records, layout.leaf_names(records), workspace.colours(),
                                   workspace.style())
         faith = layout.kept(branches)
-except Undefined as reason:
-    st.info(f"Nothing is drawn, because {reason}.", icon=":material/info:")
+except Undefined as why_not:
+    st.info(f"Nothing is drawn, because {why_not}.", icon=":material/info:")
     st.stop()
 cards.figure(figure, records, title=f"{'Map' if show == MAP else 'Tree'} by {measure.label}", key=show,
              caption=f"{faith} {said}")
-for reason in part.reasons:
-    st.warning(reason, icon=":material/block:")
+for left_out in part.reasons:
+    st.warning(plain(left_out), icon=":material/block:")
 cards.how_to_read(measure)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import export
+from analysis import export, registry
+from analysis.pairs import cells
 from analysis.results import PairMatrix
 
 TITLE = 'RankMe <b>&"quoted"</b> </title><script>alert(1)</script>'
@@ -131,28 +132,50 @@ def test_no_records_are_an_empty_file():
 
 # --- pair matrices ---
 
+CKA = registry.get("linear_cka_debiased")
 SIDE_A = [{"run": "a", "site": site, "fingerprint": "f" * 8} for site in ("embedding", "final")]
 SIDE_B = [{"run": "b", "site": site, "fingerprint": "e" * 8} for site in ("embedding", "block 1", "final")]
 
 
 def test_a_matrix_becomes_one_record_for_each_cell_with_both_sides_named():
     values = np.arange(6.0).reshape(2, 3)
-    records = export.matrix_records(PairMatrix(values=values, chance=values / 10), SIDE_A, SIDE_B, "cka")
+    records = export.matrix_records(PairMatrix(values=values, chance=values / 10), SIDE_A, SIDE_B, CKA)
     assert len(records) == 6
     found = {(r["site_a"], r["site_b"]): r for r in records}
     for i, a in enumerate(SIDE_A):
         for j, b in enumerate(SIDE_B):
             cell = found[a["site"], b["site"]]
             assert (cell["value"], cell["chance"]) == (values[i, j], values[i, j] / 10)
-            assert (cell["run_a"], cell["run_b"], cell["measure"]) == ("a", "b", "cka")
+            assert (cell["run_a"], cell["run_b"], cell["measure"]) == ("a", "b", "linear_cka_debiased")
             assert (cell["fingerprint_a"], cell["fingerprint_b"]) == ("f" * 8, "e" * 8)
 
 
 def test_undefined_cells_and_absent_chance_are_gaps_and_not_the_text_nan():
-    records = export.matrix_records(PairMatrix(values=np.array([[np.nan, 0.5]])), SIDE_A[:1], SIDE_B[:2], "cka")
+    records = export.matrix_records(PairMatrix(values=np.array([[np.nan, 0.5]])), SIDE_A[:1], SIDE_B[:2], CKA)
     assert [(r["value"], r["chance"]) for r in records] == [(None, None), (0.5, None)]
     assert "nan" not in export.table_csv(records).decode()
     assert all(isinstance(r["value"], (float, type(None))) for r in records)
+
+
+def test_a_cell_carries_its_interval_its_null_and_both_p_values_as_cells_py_gives_them():
+    values = np.array([[0.6, 0.1, 0.2], [0.05, 0.3, 0.9]])
+    null = np.random.default_rng(0).normal(0, 0.05, (39, 2, 3))
+    matrix = PairMatrix(values=values, null=null, sizes=np.full(12, 10),
+                        replicates=values + np.linspace(-0.01, 0.01, 12)[:, None, None])
+    records = export.matrix_records(matrix, SIDE_A, SIDE_B, CKA)
+    (low, high), said = cells.interval(matrix), cells.verdict(matrix, CKA)
+    for name, array in {"low": low, "high": high, "null_mean": said.mean, "threshold": said.threshold,
+                        "calibrated": said.calibrated, "p": said.p, "p_any": said.p_any}.items():
+        np.testing.assert_array_equal([record[name] for record in records], array.ravel(), err_msg=name)
+    assert {record["draws"] for record in records} == {39}
+    assert all(record["low"] < record["value"] < record["high"] for record in records)
+
+
+def test_a_matrix_without_replicates_and_null_has_gaps_for_what_they_would_give():
+    (record,) = export.matrix_records(PairMatrix(values=np.array([[0.5]])), SIDE_A[:1], SIDE_B[:1], CKA)
+    assert {name for name, value in record.items() if value is None} == {
+        "low", "high", "chance", "null_mean", "threshold", "calibrated", "p", "p_any"}
+    assert record["draws"] == 0
 
 
 # --- manifest ---
@@ -174,7 +197,7 @@ def test_a_manifest_holds_every_fingerprint_and_protocol_once_and_the_versions()
 def test_the_manifest_of_a_comparison_names_the_checkpoints_and_protocols_of_both_sides():
     protocol = {"probe": "p@1", "policy": "last"}
     sides = [[side | {"protocol": protocol} for side in sides] for sides in (SIDE_A, SIDE_B)]
-    held = json.loads(export.manifest(export.matrix_records(PairMatrix(values=np.ones((2, 3))), *sides, "cka"), "", ""))
+    held = json.loads(export.manifest(export.matrix_records(PairMatrix(values=np.ones((2, 3))), *sides, CKA), "", ""))
     assert held["fingerprints"] == ["e" * 8, "f" * 8]
     assert held["protocols"] == [protocol]
 

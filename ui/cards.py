@@ -9,6 +9,7 @@ from analysis import export, summaries
 from analysis.measure import Measure
 from analysis.phases import CHOSEN, Rule
 from analysis.results import Shade
+from analysis.weight_measures import WeightMeasure
 from ui.plain import plain
 from ui.selection import Selection
 
@@ -48,14 +49,14 @@ def tints(shades: Sequence[Shade], sites: Sequence[str]) -> str:
     return f" Tints: phases of RankMe and α at {', '.join(sites)} (see the page Phases)." if named else ""
 
 
-def how_to_read(measure: Measure) -> None:
+def how_to_read(measure: Measure | WeightMeasure) -> None:
     """What the measure says, how its ends read, and what can mislead."""
     with st.expander(f"How to read {measure.label}", icon=":material/menu_book:"):
         st.markdown(f"{measure.summary}  \n**{_sentence(measure.direction)}**")
         st.code(measure.equation, language=None)
         st.markdown(f"**Beware:** {measure.caveats}  \n**With nothing to find:** {measure.null}.  \n"
                     f"**Name in files and on the command line:** `{measure.name}`")
-        if measure.arity == 2:
+        if isinstance(measure, Measure) and measure.arity == 2:
             kept = ", ".join(sorted(transform.value for transform in measure.invariant_to))
             st.markdown(f"**Does not change under:** {kept}.  \n**Interval:** {measure.uncertainty}.  \n"
                         f"**Order of the two sides:** {'makes no difference' if measure.symmetric else 'matters'}.")
@@ -83,7 +84,7 @@ def phases(rows: Sequence[dict[str, Any]]) -> None:
         st.dataframe(named, hide_index=True, alt="Phases of each run with their changes", column_config=share,
                      column_order=("run", "phase", "from", "to", "RankMe", "α", "keeps its label"))
     else:
-        st.markdown("No phase: nowhere do RankMe and α move in opposite directions beyond their intervals.")
+        st.markdown("No phase is named at this site by this rule; the reasons are below.")
     if rest:
         with st.expander(f"Where nothing is claimed, and why ({len(rest)})", icon=":material/help:"):
             st.dataframe(rest, hide_index=True, alt="Stretches that are not resolved, with the reason",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from analysis import compute, registry, views
 from analysis.keys import Run
 from analysis.measure import Measure
-from analysis.pairs.matches import told
+from analysis.pairs.telling import told
 from ui import workspace
 from ui.plain import plain
 from ui.selection import Selection
@@ -22,6 +23,7 @@ KINDS = {  # the modules of analysis/measures, the usual ones first
     "Neighbours": ("neighbours", "cknna", "information_imbalance"),
     "Shape": ("procrustes",)}
 WAYS = {"layer": "layer × layer", "step": "step × step", "run": "run × run"}
+PAIR_PAGE = Path(__file__).parents[1] / "pages" / "pair.py"
 SHARED = ("runs", "probe", "rows", "dtype")
 
 
@@ -117,10 +119,10 @@ def follow_click() -> None:
         st.session_state.row, st.session_state.column = points[-1]["y"], points[-1]["x"]
 
 
-def chosen_cell(labels: Sequence[Sequence[str]]) -> tuple[str, str] | None:
+def chosen_cell(rows: Sequence[str], columns: Sequence[str]) -> tuple[str, str] | None:
     """The chosen cell, which is known before the fields are drawn below the figure."""
-    cell = tuple(st.session_state.get(name) or st.query_params.get(name) for name in ("row", "column"))
-    return (cell[0], cell[1]) if cell[0] in labels[0] and cell[1] in labels[1] else None
+    row, column = (st.session_state.get(name) or st.query_params.get(name) for name in ("row", "column"))
+    return (row, column) if row and column and row in rows and column in columns else None
 
 
 def pick_cell(cells: Mapping[tuple[str, str], Mapping[str, Any]], titles: Sequence[str], measure: Measure) -> None:
@@ -137,6 +139,6 @@ def pick_cell(cells: Mapping[tuple[str, str], Mapping[str, Any]], titles: Sequen
     names = {side: f"{record[f'run_{side}']}@{record[f'revision_{side}']}:{record[f'site_{side}']}" for side in "ab"}
     lines = told(record, measure, measure.label)
     st.markdown(f"**{plain(names['a'])} × {plain(names['b'])}**: {plain('; '.join(lines))}.")
-    kept = {name: found for name in SHARED if (found := st.query_params.get_all(name))}
-    st.page_link("pages/pair.py", label="Open this pair: every measure, and why they disagree", query_params=names | kept,
-                 icon=":material/compare_arrows:")
+    shared = {name: found for name in SHARED if (found := st.query_params.get_all(name))}
+    st.page_link(PAIR_PAGE, label="Open this pair: every measure, and why they disagree",
+                 query_params={**names, **shared}, icon=":material/compare_arrows:")

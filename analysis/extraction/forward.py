@@ -210,7 +210,7 @@ def _finish(rows: _Rows, loss: _Loss, fed: Feed) -> Representation:
                             "needed; use more texts, longer texts, or the policy `last`.")
     facts: dict[str, Any] = {"texts": fed.count, "texts_cut": fed.cut, "tokens": fed.lengths and sum(fed.lengths),
                              "loss": loss.total / loss.tokens if loss.tokens else None, "loss_tokens": loss.tokens,
-                             "sites": list(rows.sites)}
+                             "sites": list(rows.sites), **({"view": fed.view} if fed.view else {})}
     return Representation(rows={site: array[:len(ids)] for site, array in rows.sites.items()},
                           row_ids=tuple(name for name, _ in ids),
                           document_ids=tuple(document for _, document in ids), facts=facts)

@@ -5,6 +5,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Feed:
     lengths: list[int] | None = None
     cut: int = 0
     words: list[np.ndarray] | None = None
+    view: str = ""  # which rendering of its items is read, where the probe has several
 
 
 def feed(loaded: Loaded, probe: Probe, batch_tokens: int, policy: Policy | None = None) -> Feed:
@@ -66,7 +68,8 @@ def feed(loaded: Loaded, probe: Probe, batch_tokens: int, policy: Policy | None 
         raise ExplorerError(f"The token policy {words} takes words of texts, and the probe {probe.name} holds "
                             f"{probe.kind}s; use the token policy mean or every-K.")
     if loaded.modality == "image":
-        return Feed(_images(loaded, probe.texts), len(probe.texts))
+        view = _view(loaded, probe)
+        return Feed(_images(loaded, probe.texts, view), len(probe.texts), view=view)
     if loaded.modality == "sound":
         return Feed(_sounds(loaded, probe.texts), len(probe.texts))
     encoded, cut, ends = _encode(loaded, probe, words)
@@ -158,17 +161,29 @@ def _padded(sequences: list[np.ndarray], pad: int | None) -> dict[str, torch.Ten
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask.astype(ids.dtype))}
 
 
-def _images(loaded: Loaded, items: tuple[Text, ...]) -> Iterator[Batch]:
+def _view(loaded: Loaded, probe: Probe) -> str:
+    """The rendering of its items that a network reads: the `view` that its preprocessor_config.json names, which is
+    part of the checkpoint's fingerprint; without one, the first of the probe."""
+    named = getattr(loaded.processor, "view", None)
+    if named is None:
+        return next(iter(probe.views), "")
+    if named not in probe.views:
+        raise ExplorerError(f"This model reads the view {str(named)[:40]!a} of each item and the probe {probe.name} "
+                            f"has {', '.join(probe.views) or 'no views'}; choose a probe that holds it.")
+    return str(named)
+
+
+def _images(loaded: Loaded, items: tuple[Text, ...], view: str) -> Iterator[Batch]:
     for start in range(0, len(items), IMAGES_AT_ONCE):
         chosen = list(range(start, min(start + IMAGES_AT_ONCE, len(items))))
-        pixels = loaded.processor([_image(items[i]) for i in chosen], return_tensors="pt")["pixel_values"]
+        pixels = loaded.processor([_image(items[i], view) for i in chosen], return_tensors="pt")["pixel_values"]
         yield Batch(chosen, {"pixel_values": pixels})
 
 
-def _image(item: Text) -> Any:
+def _image(item: Text, view: str) -> Any:
     from PIL import Image
     try:
-        with Image.open(item.text, formats=IMAGE_FORMATS) as opened:
+        with Image.open(BytesIO(item.views[view]) if view else item.text, formats=IMAGE_FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise ValueError(f"{opened.width} x {opened.height} pixels are too many")
             if opened.mode.startswith("I;16"):  # convert would clip it to white

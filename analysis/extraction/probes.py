@@ -1,9 +1,11 @@
 """Probes: fixed sets of texts with ids, so that every row of every representation is known by name."""
 
+import base64
 import csv
 import hashlib
 import json
 import lzma
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -22,17 +24,24 @@ AS_GIVEN = "as-given"  # the rows came with the run, so there is no text
 MAX_BYTES, MOST_TEXTS = 200_000_000, 1_000_000
 IMAGES, SOUNDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp"), (".wav",)
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+VIEW = re.compile(r"data:image/(?:png|jpeg|webp|bmp);base64,([A-Za-z0-9+/]+={0,2})")
+VIEW_NAME = re.compile(r"[\w-]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Text:
-    """One text of a probe. `document` groups texts that are not independent; `labels` are what is known of it."""
+    """One text of a probe. `document` groups texts that are not independent; `labels` are what is known of it.
+
+    `views` are pictures of one item in several renderings, by name: a network reads the one that the `view` in its
+    preprocessor_config.json names, or else the first.
+    """
 
     id: str
     document: str
     text: str
     labels: dict[str, str] = field(default_factory=dict, hash=False)
-    content: str = ""  # of an image or a sound, whose `text` is its path: the sha256 of the file
+    content: str = ""  # of an image or a sound, whose `text` is its path: the sha256 of the file, or of the views
+    views: dict[str, bytes] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,11 @@ class Probe:
     name: str
     texts: tuple[Text, ...]
     kind: str = "text"  # or image, sound
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the renderings that every item has."""
+        return tuple(self.texts[0].views) if self.texts else ()
 
     @cached_property
     def digest(self) -> str:
@@ -86,7 +100,11 @@ def _read(path: Path, written: int, size: int) -> Probe:
     if twice:
         raise ExplorerError(f"The probe {path} has {len(twice)} id(s) more than once, first {twice[0]!r}; ids must be "
                             "unique.")
-    return Probe(path.name.split(".")[0], tuple(texts))
+    other = next((text for text in texts if list(text.views) != list(texts[0].views)), None)
+    if other is not None:
+        raise ExplorerError(f"The probe {path} gives {other.id!r} the views {', '.join(other.views) or 'none'} and the "
+                            f"first item {', '.join(texts[0].views) or 'none'}; give every item the same, in an order.")
+    return Probe(path.name.split(".")[0], tuple(texts), "image" if texts[0].views else "text")
 
 
 def _lines(path: Path) -> list[str]:
@@ -118,12 +136,33 @@ def _text(path: Path, number: int, line: str) -> Text:
 
 def _record(path: Path, number: int, record: Any, where: str) -> Text:
     default = f"{path.name.split('.')[0]}:{number}"
-    if not isinstance(record, dict) or not str(record.get("text") or "").strip():
+    given = record.get("views") if isinstance(record, dict) else None
+    views = _views(path, given, where) if isinstance(given, dict) else {}
+    if not isinstance(record, dict) or not (views or str(record.get("text") or "").strip()):
         raise ExplorerError(f"{where} of the probe {path} has no text; each has to have a `text`.")
+    left = ("id", "document", "text", *(["views"] if views else []))
     record = {key: value for key, value in record.items() if value is not None}
     id = str(record.get("id", default))
-    labels = {key: str(value) for key, value in record.items() if key not in ("id", "document", "text")}
-    return Text(id, str(record.get("document", id)), str(record["text"]), labels)
+    labels = {key: str(value) for key, value in record.items() if key not in left}
+    content = digest([(name, hashlib.sha256(view).hexdigest()) for name, view in views.items()]) if views else ""
+    return Text(id, str(record.get("document", id)), str(record.get("text", "")), labels, content, views)
+
+
+def _views(path: Path, given: dict[str, Any], where: str) -> dict[str, bytes]:
+    """Pictures in the file itself, as data: addresses, by the name of the rendering. They are decoded by a worker."""
+    found = {}
+    for name, value in given.items():
+        matched = VIEW.fullmatch(value) if isinstance(value, str) else None
+        try:
+            found[name] = base64.b64decode(matched[1], validate=True) if matched else b""
+        except ValueError:
+            found[name] = b""
+        if not found[name] or not VIEW_NAME.fullmatch(name):
+            raise ExplorerError(f"{where} of the probe {path} has a view {name[:40]!a} that is no picture; give views "
+                                "names of letters and digits, and each as data:image/png;base64,...")
+    if not found:
+        raise ExplorerError(f"{where} of the probe {path} has no picture among its views; give at least one.")
+    return found
 
 
 def _table(path: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -26,13 +26,13 @@ def build(brackets: Sequence[Sequence[tuple[float, float]]], leaves: Sequence[di
     for run in dict.fromkeys(leaf["run"] for leaf in leaves):
         own = [(leaf, place) for leaf, place in zip(leaves, places, strict=True) if leaf["run"] == run]
         figure.add_trace(go.Scatter(
-            x=[0] * len(own), y=[place for _, place in own], mode="markers", name=run,
+            x=[0] * len(own), y=[place for _, place in own], mode="markers", name=run, cliponaxis=False,
             marker={"color": colours[run], "size": 9},
             customdata=[[leaf["revision"], leaf["site"], leaf["joined_at"]] for leaf, _ in own],
             hovertemplate=f"{run}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>first joined at %{{customdata[2]:.4g}} "
                           "rad<extra></extra>"))
     dress(figure, style, height=140 + 24 * max(len(leaves), 4))
-    figure.update_xaxes(title_text="Mean distance at which they are joined (rad)", rangemode="tozero")
+    figure.update_xaxes(title_text="Joined at mean distance (rad)", rangemode="tozero")
     figure.update_yaxes(tickvals=places, ticktext=list(names), range=[places[-1] + FIRST, 0], showgrid=False,
                         ticks="", showline=False)
     return figure

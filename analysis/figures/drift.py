@@ -17,8 +17,8 @@ Records = Sequence[dict[str, Any]]
 
 def build(own: Records, between: Records, spread: Records, measure: Measure, axis: Axis, colours: dict[str, str],
           style: Style, shades: Sequence[Shade] = ()) -> go.Figure:
-    """A line for each run and site, and in shades of ink one for each pair of runs. Where there are several pairs, their
-    range is a band in place of their intervals. A thin dashed line is what shuffled documents stay below."""
+    """A line for each run and site, and in shades of ink for each pair of runs. Of several pairs the range is a band
+    in place of their intervals. A thin dashed line is what shuffled documents stay below."""
     pairs = list(dict.fromkeys(record["run"] for record in between))
     known = colours | {name: shade(style.ink, k, len(pairs), style) for k, name in enumerate(pairs)} | {
         record["run"]: style.muted for record in spread}

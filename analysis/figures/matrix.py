@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from analysis.figures.theme import PALETTE, SEQUENTIAL, Style, dress
 from analysis.measure import Measure
 from analysis.pairs.cells import LEVEL
-from analysis.pairs.matches import best_matches, smaller_is_alike, told
+from analysis.pairs.telling import best_matches, told
 
 MOST_NUMBERED, MOST_CLICKED = 8, 5000  # rows or columns whose numbers fit on a phone; cells that can be chosen
+LONG_NAME = 14  # characters
 MATCH = PALETTE[1]
 Cell = tuple[str, str]
 
@@ -23,7 +24,7 @@ def build(records: Sequence[Mapping[str, Any]], rows: Sequence[str], columns: Se
     `records` are those of export.matrix_records. With `above_chance` the colour is the calibrated value, and cells that
     are not above chance are empty but for a thin mark. A ring stands around the best match of a row.
     """
-    calibrated = above_chance and math.isfinite(_best(measure))
+    calibrated = above_chance and measure.equal is not None
     shown = [_shown(record, above_chance, calibrated) for record in records]
     low, high = (0.0, 1.0) if calibrated else _range(measure)
     numbered = max(len(rows), len(columns)) <= MOST_NUMBERED
@@ -33,7 +34,7 @@ def build(records: Sequence[Mapping[str, Any]], rows: Sequence[str], columns: Se
              for (column, row), record in zip(places, records, strict=True)]
     figure = go.Figure(go.Heatmap(
         z=_grid(shown, columns), x=list(columns), y=list(rows), zmin=low, zmax=high, colorscale=SEQUENTIAL, xgap=1,
-        ygap=1, reversescale=calibrated or not smaller_is_alike(measure), hovertext=_grid(hover, columns),
+        ygap=1, reversescale=calibrated or not measure.smaller_is_closer, hovertext=_grid(hover, columns),
         hovertemplate="%{hovertext}<extra></extra>", text=text and _grid(text, columns),
         texttemplate="%{text}" if numbered else None, colorbar=_bar(measure, calibrated)))
     faint = [p is not None and p >= LEVEL for p in (record["p"] for record in records)]
@@ -41,7 +42,7 @@ def build(records: Sequence[Mapping[str, Any]], rows: Sequence[str], columns: Se
                                                          strict=True) if best is not None]
     if above_chance:
         _mark(figure, "not above chance", [place for place, is_faint in zip(places, faint, strict=True) if is_faint],
-              symbol="line-ew-open", size=8, line={"width": 1, "color": style.muted})
+              symbol="line-ew-open", color=style.muted, size=5, line={"width": 1})
     _mark(figure, "best match of the row", matches, symbol="circle-open", color=MATCH, size=32 if numbered else 8,
           line={"width": 2 if numbered else 1.5})
     if len(records) <= MOST_CLICKED:
@@ -57,16 +58,12 @@ def _shown(record: Mapping[str, Any], above_chance: bool, calibrated: bool) -> f
     return record["calibrated"] if calibrated else record["value"]
 
 
-def _best(measure: Measure) -> float:
-    return measure.bounds[0 if smaller_is_alike(measure) else 1]
-
-
 def _range(measure: Measure) -> tuple[float | None, float | None]:
     """0 to 1 for similarities, whatever their values; the bounds of a distance; else the range of the values."""
     low, high = measure.bounds
-    if smaller_is_alike(measure):
+    if measure.smaller_is_closer:
         return (low, high) if math.isfinite(high) else (None, None)
-    return (0.0, 1.0) if high == 1.0 else (None, None)
+    return (0.0, 1.0) if measure.equal == 1.0 else (None, None)
 
 
 def _grid(cells: Sequence[Any], columns: Sequence[str]) -> list[list[Any]]:
@@ -76,8 +73,8 @@ def _grid(cells: Sequence[Any], columns: Sequence[str]) -> list[list[Any]]:
 def _bar(measure: Measure, calibrated: bool) -> dict[str, Any]:
     """Above the map, where it takes no width from it on a phone."""
     title = f"{measure.symbol}, above chance" if calibrated else measure.symbol
-    return {"title": {"text": title, "side": "right"}, "orientation": "h", "thickness": 10, "outlinewidth": 0,
-            "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "len": 0.75, "nticks": 6}
+    return {"title": {"text": title, "side": "top"}, "orientation": "h", "thickness": 10, "outlinewidth": 0,
+            "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "len": 0.75, "nticks": 4}
 
 
 def _mark(figure: go.Figure, name: str, places: Sequence[Cell], **marker: Any) -> None:
@@ -99,8 +96,17 @@ def _add_targets(figure: go.Figure, places: Sequence[Cell], hover: Sequence[str]
 
 def _dressed(figure: go.Figure, rows: Sequence[str], columns: Sequence[str], titles: tuple[str, str],
              style: Style) -> go.Figure:
-    dress(figure, style, height=max(440, 160 + 24 * len(rows)))
-    figure.update_layout(margin={"t": 50})
-    figure.update_xaxes(type="category", title_text=titles[1], showgrid=False, range=[-0.5, len(columns) - 0.5])
-    figure.update_yaxes(type="category", title_text=titles[0], showgrid=False, range=[-0.5, len(rows) - 0.5])
+    dress(figure, style, height=max(460, 180 + 24 * len(rows)))
+    figure.update_layout(margin={"t": 70})
+    figure.update_xaxes(type="category", title={"text": titles[1], "standoff": 16}, showgrid=False,
+                        range=[-0.5, len(columns) - 0.5], **_ticks(columns))
+    figure.update_yaxes(type="category", title_text=titles[0], showgrid=False, range=[-0.5, len(rows) - 0.5],
+                        **_ticks(rows))
     return figure
+
+
+def _ticks(names: Sequence[str]) -> dict[str, Any]:
+    """Long names of few items stand on lines of their own; of many, plotly leaves out what has no room."""
+    if len(names) > MOST_NUMBERED or max(map(len, names)) <= LONG_NAME:
+        return {}
+    return {"tickvals": list(names), "ticktext": [name.replace(" ", "<br>") for name in names]}

@@ -10,10 +10,10 @@ from analysis.figures.theme import Style, dress, shade
 from analysis.keys import site_order
 
 
-def build(records: Sequence[dict[str, Any]], shares: tuple[float, float], colours: dict[str, str],
+def build(records: Sequence[dict[str, Any]], shares: tuple[float, float] | None, colours: dict[str, str],
           style: Style) -> go.Figure:
     """One line for each run and site through its checkpoints, from an open circle to a star; one unit is as long in
-    both directions. `shares` are those of squared distance that the axes show."""
+    both directions. `shares` are those of squared distance that the axes show, where axes have any of their own."""
     figure = go.Figure()
     runs = list(dict.fromkeys(record["run"] for record in records))
     sites = sorted({record["site"] for record in records}, key=site_order)
@@ -29,7 +29,8 @@ def build(records: Sequence[dict[str, Any]], shares: tuple[float, float], colour
     for name, symbol in (("first checkpoint", "circle-open"), ("last checkpoint", "star")):
         _add_entry(figure, name, marker={"symbol": symbol, "size": 11, "color": style.ink})
     legend.make_room(figure)
-    titles = [f"Axis {k} ({share:.0%} of squared distance)" for k, share in enumerate(shares, 1)]
+    titles = ([f"Axis {k} ({share:.0%} of squared distance)" for k, share in enumerate(shares, 1)] if shares else
+              ["Axis 1 (rad)", "Axis 2 (rad)"])
     figure.update_xaxes(title_text=titles[0], constrain="domain")
     figure.update_yaxes(title_text=titles[1].replace(" (", "<br>("), scaleanchor="x", scaleratio=1)
     return figure

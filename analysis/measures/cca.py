@@ -137,7 +137,7 @@ MEASURES = (
     Measure(name="cca_r2", fn=cca_r2, label="CCA, mean squared correlation", symbol="R²<sub>CCA</sub>", symmetric=True,
             invariant_to=_LINEAR, direction=_UP_TO_LINEAR, reference="kornblith2019similarity",
             null="max(p, q) / (n - 1) for ranks p and q, exact over row permutations", chance=permutation_mean,
-            uncertainty="jackknife over documents", caveats=f"{_NOISE} Read it against its chance level.", **_SHARED),
+            uncertainty=_TOO_WIDE, caveats=f"{_NOISE} Read it against its chance level.", **_SHARED),
     Measure(name="svcca", fn=svcca, label="SVCCA", symbol="SVCCA", symmetric=True, invariant_to=SIMILARITY,
             direction="larger: more alike (1: the kept components are linear maps of each other)",
             reference="raghu2017svcca", null=_PERMUTE, uncertainty="none: the number kept jumps from sample to sample",

@@ -82,7 +82,8 @@ MEASURES = (
             label="Principal subspace overlap", symbol="O<sub>k</sub>", unit="", bounds=(0.0, 1.0), symmetric=True,
             direction="larger: more alike (1: the same top-k subspace)", invariant_to=SIMILARITY, min_samples=4,
             cost="n (d1 + d2)^2", reference="krzanowski1979between", version=1,
-            uncertainty="jackknife over documents", null="k / (n - 1), exact over row permutations",
+            uncertainty="none: directions change places when documents are left out, and intervals come out too narrow",
+            null="k / (n - 1), exact over row permutations",
             caveats="All k directions count alike, whatever variance they carry. Undefined where sampling alone "
                     "decides which directions are the top k; that rule takes rows as independent, so rows of few "
                     "documents pass it too easily.",

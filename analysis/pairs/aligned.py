@@ -17,7 +17,7 @@ WORD_ID = re.compile(r".+@c\d+", re.DOTALL)
 @dataclass(frozen=True, eq=False)
 class Alignment:
     """What is compared: its ids, which rows of each representation it is (None: all), and what to say of rows left
-    out ("" when none is)."""
+    out or of inputs that differ ("" when nothing)."""
 
     row_ids: tuple[str, ...]
     document_ids: tuple[str, ...]
@@ -35,7 +35,7 @@ def aligned(items: Sequence[tuple[str, Representation, bool]]) -> Alignment:
     first = representations[0]
     other = next((item for item in items if item[1].row_ids != first.row_ids), None)
     if other is None:
-        return Alignment(first.row_ids, first.document_ids, [None] * len(items), "")
+        return Alignment(first.row_ids, first.document_ids, [None] * len(items), _inputs(representations))
     if any(given for _, _, given in items) or not all(map(_of_words, representations)):
         raise _differ(*other, len(first.row_ids))
     which = common_rows(representations)
@@ -57,6 +57,12 @@ def common_rows(representations: Sequence[Representation]) -> list[Int[np.ndarra
     places = [{id: place for place, id in enumerate(representation.row_ids)} for representation in representations]
     common = [id for id in representations[0].row_ids if all(id in of for of in places)]
     return [np.array([of[id] for id in common], dtype=int) for of in places]
+
+
+def _inputs(representations: Sequence[Representation]) -> str:
+    """What to say where networks were given several renderings of the same items; "" where all read one."""
+    views = dict.fromkeys(representation.facts.get("view") or "files" for representation in representations)
+    return f"items matched by id; inputs differ: {', '.join(views)}" if len(views) > 1 else ""
 
 
 def _of_words(representation: Representation) -> bool:

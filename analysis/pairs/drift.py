@@ -99,9 +99,8 @@ def spread(records: Sequence[Record], runs: int) -> list[Record]:
 
 def caption(store: Store, run: Run, question: Question, records: Sequence[Record]) -> str:
     """Rows, texts, interval, null and what was left out, as the figure states them."""
-    facts = next((f for c in run.checkpoints if (f := store.representation_facts(question.protocol.key(c)))), {})
     notes = "".join(f" Rows: {note}." for note in dict.fromkeys(r["note"] for r in records) if note)
-    said = f"n = {facts.get('n', '?')} rows a checkpoint, matched by id. {summaries.spoken(question.protocol)}{notes}"
+    said = summaries.pair_caption(store, views.steps(run, ""), question.protocol) + notes
     if any(record["low"] is not None for record in records):
         said += (f" Bands along lines: 95 % interval, {question.measure.uncertainty}: what other texts would change, "
                  "not what another seed would.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.cluster.hierarchy import cophenet, dendrogram, linkage
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
@@ -14,14 +14,18 @@ from sklearn.manifold import smacof
 from analysis import summaries
 from analysis.errors import Undefined
 from analysis.keys import Run
+from analysis.measure import Measure
 from analysis.representations import Protocol
 from analysis.results import PairMatrix
+from analysis.store import Store
 from analysis.views import Items
 
 ANGLE = "angular_shape_distance"
 MEASURES = ("linear_cka_debiased", "linear_cka_biased", "procrustes_nbs", ANGLE)
+ALL, ENDS = "all", "ends"  # which checkpoints: every one, or the last of each run
 WAYS = {"classical": "classical MDS", "metric": "metric MDS"}
 ROUNDING = 1e-6  # a cosine beyond 1 by more than this is an error and no rounding
+SAID = 0.0005  # a share that is not 0.0 % in words
 LEAST, MOST_LEAVES, MOST_METRIC = 3, 60, 600
 Square = Float[np.ndarray, "m m"]
 Record = dict[str, Any]
@@ -50,12 +54,30 @@ class Tree:
     cophenetic: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some items of a square matrix, how often a checkpoint of the runs is another one's copy, and what to say of items
+    without a value."""
+
+    items: Items
+    values: Square
+    copies: int
+    reasons: list[str]
+
+
 # --- distances ---
 
 
-def defined(matrix: PairMatrix) -> Int[np.ndarray, " k"]:
-    """Which items of a square matrix are comparable to themselves; the others are left out."""
-    return np.flatnonzero(~np.isnan(np.diag(matrix.values)))
+def part(matrix: PairMatrix, items: Items, runs: Sequence[Run], sites: Sequence[str], which: str = ALL) -> Part:
+    """The items at some sites, of all checkpoints or of the last of each run; those that have no value are left out."""
+    ends = {run.checkpoints[-1].fingerprint for run in runs}
+    asked = [k for k, (c, site) in enumerate(items) if site in sites and (which == ALL or c.fingerprint in ends)]
+    kept = [k for k in asked if not np.isnan(matrix.values[k, k])]
+    absent = [f"{items[k][0].run} {items[k][0].revision} {items[k][1]}" for k in asked if k not in kept]
+    prints = [c.fingerprint for run in runs for c in (run.checkpoints if which == ALL else run.checkpoints[-1:])]
+    reasons = [f"{len(absent)} of {len(asked)} are left out ({', '.join(absent[:2])}{' ...' if absent[2:] else ''}), "
+               f"because {'; '.join(matrix.reasons)}."] if absent else []
+    return Part([items[k] for k in kept], matrix.values[np.ix_(kept, kept)], len(prints) - len(set(prints)), reasons)
 
 
 def distances(values: Square, measure: str) -> tuple[Square, float]:
@@ -124,9 +146,11 @@ def faithfulness(d: Square, points: Float[np.ndarray, "m 2"]) -> tuple[float | N
     """Spearman correlation between distances on the map and true ones, and Kruskal's stress-1; None where all true
     distances, or all on the map, are equal."""
     true, shown = squareform(d, checks=False), pdist(points)
-    if np.ptp(true) == 0 or np.ptp(shown) == 0:
+    scale = true.max(initial=0) or 1.0
+    ranked = [np.round(found / scale, 9) for found in (true, shown)]  # what differs by rounding only is a tie
+    if any(np.ptp(found) == 0 for found in ranked):
         return None, None
-    return float(spearmanr(true, shown).statistic), float(np.sqrt(((shown - true)**2).sum() / (true**2).sum()))
+    return float(spearmanr(*ranked).statistic), float(np.sqrt(((shown - true)**2).sum() / (true**2).sum()))
 
 
 def _metric(d: Square, begin: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "m 2"]:
@@ -175,3 +199,43 @@ def leaf_records(found: Tree, items: Items, protocol: Protocol) -> list[Record]:
     told = summaries.item_records([items[leaf] for leaf in found.leaves], protocol)
     return [{"order": order, **record, "joined_at": at}
             for order, (record, at) in enumerate(zip(told, found.joins, strict=True), 1)]
+
+
+def leaf_names(leaves: Sequence[Record]) -> list[str]:
+    """Names of leaves by what differs between them."""
+    telling = [name for name in ("run", "revision", "site") if len({leaf[name] for leaf in leaves}) > 1]
+    return [" ".join(leaf[name] for name in telling or ["revision"]) for leaf in leaves]
+
+
+# --- sentences ---
+
+
+def faith(found: Map, way: str) -> str:
+    """How far the map is to be believed."""
+    shares = (f"{WAYS[way][:1].upper()}{WAYS[way][1:]}; the two axes of classical MDS show {sum(found.shares):.0%} of "
+              "squared distance")
+    bent = f", and {found.negative:.1%} fits no flat map of any dimension" if found.negative >= SAID else ""
+    if found.rank_correlation is None:
+        return f"{shares}{bent}. All points are equally far from each other, so their places say nothing."
+    return (f"{shares}{bent}. Distances on the map and true ones: rank correlation {found.rank_correlation:.3f}, "
+            f"stress {found.stress:.3f} (0: the same).")
+
+
+def kept(found: Tree) -> str:
+    """How far the tree is to be believed."""
+    said = "Average linkage. "
+    if found.cophenetic is None:
+        return f"{said}All distances are equal or there is only one, so there is no cophenetic correlation."
+    return f"{said}Cophenetic correlation {found.cophenetic:.3f} (1: the tree keeps every distance)."
+
+
+def caption(store: Store, drawn: Part, protocol: Protocol, measure: Measure, excess: float) -> str:
+    """What is drawn from which rows, and what was done to the values."""
+    copies = f", {drawn.copies} copies of other checkpoints stand where those do" if drawn.copies else ""
+    below = int(np.count_nonzero(drawn.values < 0)) // 2
+    kind = "the measure itself" if measure.name == ANGLE else f"arccos of {measure.label}"
+    said = f"{len(drawn.items)} points{copies}; distance: {kind}, in radians"
+    said += f"; {below} pairs are below 0 and so further apart than π/2" if below else ""
+    said += f"; values up to {excess:.0e} above 1 are rounding and count as 1" if excess else ""
+    return (f"{said}. {summaries.pair_caption(store, drawn.items, protocol)} Distances are estimates at this n, and "
+            "are drawn without their intervals.")

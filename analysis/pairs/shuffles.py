@@ -10,7 +10,7 @@ from analysis.pairs.work import Kept, Load, Work, tiles
 
 SEED = 20_251_121
 LEAST_DOCUMENTS = 8
-STRIPE = 32
+STRIPE = 16
 MOST_ROWS = 8_000  # a matrix of rows by rows must stand in memory to be shuffled
 
 
@@ -47,9 +47,10 @@ def shuffled_cosines(work: Work, item: Callable[[np.ndarray], Float[np.ndarray, 
     sides = [tiles(len(side), size, work.budget / 3) for side in (work.rows, work.columns)]
     done, total = 0, len(wanted) * len(sides[0]) * len(sides[1])
     for rows in sides[0]:
-        left = _units(work.rows[rows], item)
+        left = _units(work.rows[rows], item, len(work.documents))
         for columns in sides[1]:
-            right = left if work.square and rows == columns else _units(work.columns[columns], item)
+            right = left if work.square and rows == columns else _units(
+                work.columns[columns], item, len(work.documents))
             for draw, order in enumerate(wanted):
                 work.report(done, total, f"shuffle {draw + 1} of {len(wanted)}")
                 null[draw, rows, columns] = _cosines(left, right, order)
@@ -57,24 +58,25 @@ def shuffled_cosines(work: Work, item: Callable[[np.ndarray], Float[np.ndarray, 
     return null
 
 
-def _units(loads: Sequence[Load], item: Callable[[np.ndarray], Float[np.ndarray, "n n"]]) -> np.ndarray:
-    """Matrices of norm 1, one an item; NaN where an item has none."""
-    found: list[np.ndarray | None] = []
-    for made in Kept(loads, item, 0):
+def _units(loads: Sequence[Load], item: Callable[[np.ndarray], Float[np.ndarray, "n n"]], n: int) -> np.ndarray:
+    """Matrices of norm 1, a row of all items after the other (n x items x n); NaN where an item has none."""
+    found = np.full((n, len(loads), n), np.nan, dtype=np.float32)
+    for number, made in enumerate(Kept(loads, item, 0)):
         norm = 0.0 if isinstance(made, Undefined) else np.linalg.norm(made)
-        found.append((made / norm).astype(np.float32) if norm else None)
-    shape = next((matrix.shape for matrix in found if matrix is not None), (1, 1))
-    return np.stack([np.full(shape, np.nan, np.float32) if matrix is None else matrix for matrix in found])
+        if norm:
+            found[:, number] = made / norm
+    return found
 
 
 def _cosines(left: np.ndarray, right: np.ndarray, order: Int[np.ndarray, " n"]) -> np.ndarray:
-    """Some rows of the matrices at a time: a shuffled copy of all of them would fall out of the processor's cache."""
-    found = np.zeros((len(left), len(right)), dtype=np.float64)
-    moved, turned = (np.empty((len(right), STRIPE, len(order)), dtype=np.float32) for _ in range(2))
+    """Some rows of the matrices at a time: a shuffled copy of all of them would fall out of the processor's cache. And
+    row by row: products of two short and very long sides are slow."""
+    found = np.zeros((left.shape[1], right.shape[1]))
+    moved, turned = (np.empty((STRIPE, *right.shape[1:]), dtype=np.float32) for _ in range(2))
     for start in range(0, len(order), STRIPE):
         rows = order[start:start + STRIPE]
-        some, ready = moved[:, :len(rows)], turned[:, :len(rows)]
-        np.take(right, rows, axis=1, out=some, mode="clip")  # this mode is the quick one; no index is out of range
+        some, ready = moved[:len(rows)], turned[:len(rows)]
+        np.take(right, rows, axis=0, out=some, mode="clip")  # this mode is the quick one; no index is out of range
         np.take(some, order, axis=2, out=ready, mode="clip")
-        found += left[:, start:start + len(rows)].reshape(len(left), -1) @ ready.reshape(len(right), -1).T
+        found += (left[start:start + len(rows)] @ ready.swapaxes(1, 2)).sum(axis=0, dtype=float)
     return found

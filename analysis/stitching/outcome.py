@@ -12,6 +12,10 @@ from analysis.results import Replicates, Scalar
 
 PASSED = 0.9  # share of the loss from which on a random sender passes
 
+WARNING = ("A stitch trained on the task finds whatever states make the receiver answer well, and these need not be "
+           "states it ever has: trained stitches have ranked far-apart layers above corresponding ones (Balogh & "
+           "Jelasity 2025). Read it beside the fitted map and the distribution shift, never by itself.")
+
 Key = tuple[str, str, str]  # site of the sender, site of the receiver, name of the map
 
 

@@ -170,7 +170,7 @@ def moments(sender: Loaded, receiver: Loaded, probe: Probe, pairs: Sequence[Pair
     rng, fit, done = np.random.default_rng(seed), Fit(), 0
     asked = [sorted({pair[side] for pair in (*pairs, *shuffled)}) for side in (0, 1)]
     for a, b in batches(sender, receiver, probe, batch_tokens):
-        xs, ys = _rows(sender, receiver, a, b, asked, first)
+        xs, ys = rows_of(sender, receiver, a, b, asked, first)
         order = rng.permutation(len(next(iter(xs.values()))))
         for into, wanted, which in ((fit.paired, pairs, slice(None)), (fit.shuffled, shuffled, order)):
             for i, j in wanted:
@@ -183,8 +183,8 @@ def moments(sender: Loaded, receiver: Loaded, probe: Probe, pairs: Sequence[Pair
 
 
 @torch.inference_mode()
-def _rows(sender: Loaded, receiver: Loaded, a: Batch, b: Batch, asked: list[list[str]],
-          first: str) -> list[dict[str, np.ndarray]]:
+def rows_of(sender: Loaded, receiver: Loaded, a: Batch, b: Batch, asked: list[list[str]],
+            first: str) -> list[dict[str, np.ndarray]]:
     """Rows that enter the fit at each site, of the sender and of the receiver."""
     if sender is receiver:
         heard = [states(sender, on_device(sender, a), {*asked[0], *asked[1]})] * 2

@@ -13,12 +13,10 @@ from analysis.extraction.inputs import Batch
 from analysis.extraction.probes import Probe
 from analysis.linear_maps import LinearMap
 from analysis.stitching.behaviour import Stitch, asked_of, logits_of, mapped
+from analysis.stitching.outcome import WARNING
 from analysis.stitching.states import Progress, batches, on_device, silent, states, stitched_at, usual_first
 from analysis.stitching.tail import checked_kind, resume, run
 
-WARNING = ("A stitch trained on the task finds whatever states make the receiver answer well, and these need not be "
-           "states it ever has: trained stitches have ranked far-apart layers above corresponding ones (Balogh & "
-           "Jelasity 2025). Read it beside the fitted map and the distribution shift, never by itself.")
 BATCH_TOKENS = 1024
 
 

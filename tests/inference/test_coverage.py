@@ -47,21 +47,21 @@ def drawn(seed, twist=0.0):
 
 
 @cache
-def evaluated(twist, names):
-    """Results of measures in every repetition."""
-    keys = [result_key(name) for name in names]
+def evaluated(twist):
+    """Results of all measures in every repetition."""
+    keys = [result_key(name) for name in MEASURES]
     return [{stored.key.measure: stored.result for stored in evaluate(drawn(seed, twist), "final", keys)}
             for seed in range(REPEATS)]
 
 
 def twisted():
     """Results before and after a little twist, in every repetition."""
-    return zip(evaluated(0.0, tuple(MEASURES)), evaluated(0.1, tuple(PAIRED)), strict=True)
+    return zip(evaluated(0.0), evaluated(0.1), strict=True)
 
 
 def simulated(name):
     """Values, lows and highs of a measure in all repetitions."""
-    results = [found[name] for found in evaluated(0.0, tuple(MEASURES))]
+    results = [found[name] for found in evaluated(0.0)]
     return np.array([(result.value, result.low, result.high) for result in results], dtype=float).T
 
 
@@ -92,6 +92,7 @@ def test_the_interval_of_a_paired_change_between_checkpoints_holds_its_mean(name
 
 
 def test_without_leaving_out_two_the_interval_of_a_change_of_alpha_holds_too_often():
+    """Neighbouring eigenvalues repel, so that what a document does depends on the others."""
     def by_one(found):
         result = found["alpha_weighted_least_squares"]
         return replace(result, replicates=replace(result.replicates, without_pairs=None))

@@ -109,7 +109,8 @@ def test_the_number_on_the_overview_is_the_last_stored_value():
 
 def test_the_overview_lists_every_run_with_its_extent():
     table = opened("overview").dataframe[0].value
-    assert set(table["run"]) == {SEED_1, "sotu-neox-seed2", MODULAR}
+    assert set(table["run"]) == {SEED_1, "sotu-neox-seed2", MODULAR, *(
+        f"vit-digits-{view}-seed{seed}" for view in ("persistence", "pixels") for seed in (1, 2))}
     row = table.set_index("run").loc[SEED_1]
     assert (row["checkpoints"], row["first"], row["last"]) == (20, "step0", "step16000")
 
@@ -147,10 +148,11 @@ def test_the_measures_page_holds_each_record_and_its_citation():
 
 
 def test_finding_a_measure_leaves_the_others_out():
-    at = opened("measures", find="cka")
-    shown = {m.name for m in MEASURES if any(f"`{m.name}`" in element.value for element in at.markdown)}
-    assert shown == {"linear_cka_biased", "linear_cka_debiased"}
-    assert at.text_input(key="find").value == "cka"
+    at = opened("measures", find="lidar")
+    shown = {m.name for m in MEASURES if any(f"`{m.name}` ·" in element.value for element in at.markdown)}
+    assert shown == {m.name for m in MEASURES
+                     if "lidar" in f"{m.name} {m.label} {m.summary} {m.caveats}".lower()} and "lidar" in shown
+    assert at.text_input(key="find").value == "lidar" and len(shown) < len(MEASURES)
 
 
 def test_measures_of_weights_stand_in_groups_of_their_own_and_empty_groups_are_left_out():

@@ -212,5 +212,5 @@ def test_the_command_a_button_shows_fills_the_page_it_stands_on(both, drawn, tmp
     store = open_store()
     ends = [c for c in find_run(store, "mine").checkpoints if c.revision in ("step0", "step1")]
     sides = [[(end, site) for site in ("embedding", "block 1", "block 2", "final")] for end in ends]
-    expected = similarity.matrix(store, *sides, registry.of_kind(arity=2, returns="scalar")[0], half)
+    expected = similarity.matrix(store, *sides, registry.get("linear_cka_debiased"), half)
     assert [record["value"] for record in drawn["records"]] == expected.values.ravel().tolist()
