@@ -24,8 +24,8 @@ End = tuple[Run, Checkpoint]
 
 def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """A pair measure between layers of two checkpoints, steps at one site, runs at one site, or all of these."""
-    ends = [_end(store, name) for name in arguments.run]
-    measures = [_of_pairs(name) for name in arguments.measure or ["linear_cka_debiased"]]
+    ends = [end_of(store, name) for name in arguments.run]
+    measures = [pair_measure(name) for name in arguments.measure or ["linear_cka_debiased"]]
     probe = find_probe(arguments.probe or ends[0][0].default_probe or DEFAULT)
     protocol = Protocol(probe, Policy.parse(arguments.policy), arguments.dtype)
     rows, columns = _sides(store, arguments, ends, protocol, status.report)
@@ -38,14 +38,14 @@ def compare(arguments: argparse.Namespace, store: Store, status: Status) -> None
         remember(store, run)
 
 
-def _end(store: Store, name: str) -> End:
+def end_of(store: Store, name: str) -> End:
     """A run and a checkpoint of it: the named one, or the last."""
     known, _, revision = name.rpartition("@") if "@" in name and not Path(name).exists() else (name, "", None)
     run = find_run(store, known)
     return run, views.checkpoint_of(run, revision)
 
 
-def _of_pairs(name: str) -> Measure:
+def pair_measure(name: str) -> Measure:
     measure = registry.get(name)
     if measure.arity != 2:
         pairs = ", ".join(m.name for m in registry.all_measures().values() if m.arity == 2)

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from analysis import similarity, views
-from analysis.comparing import _of_pairs
+from analysis.comparing import pair_measure
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
@@ -19,7 +19,7 @@ from analysis.store import Store
 def pair(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """Two representations under every pair measure, with intervals and what shuffled documents give."""
     sides = [parse_item(store, text) for text in (arguments.a, arguments.b)]
-    measures = [_of_pairs(name) for name in arguments.measure or []] or sheet.measures()
+    measures = [pair_measure(name) for name in arguments.measure or []] or sheet.measures()
     probe = find_probe(arguments.probe or sides[0][0].default_probe or DEFAULT)
     protocol = Protocol(probe, Policy.parse(arguments.policy), arguments.dtype)
     for _, checkpoint, site in sides:  # rows that were let go come back even where all matrices are stored

@@ -33,13 +33,13 @@ def draws_for(measure: Measure, cells: int) -> int:
 def matrix(store: Store, rows: Sequence[Item], columns: Sequence[Item], measure: Measure, protocol: Protocol,
            params: dict[str, int] | None = None) -> PairMatrix | None:
     """The stored matrix of a pair measure, or None when it has not been computed."""
-    return store.get_matrix(_key(rows, columns, measure, protocol, params))
+    return store.get_matrix(matrix_key(rows, columns, measure, protocol, params))
 
 
 def compare(store: Store, rows: Sequence[Item], columns: Sequence[Item], measure: Measure, protocol: Protocol,
             params: dict[str, int] | None = None, report: Report = silent) -> PairMatrix:
     """A pair measure between every row item and every column item with its null, computed unless stored."""
-    key = _key(rows, columns, measure, protocol, params)
+    key = matrix_key(rows, columns, measure, protocol, params)
     stored = store.get_matrix(key)
     if stored is not None:
         return stored
@@ -83,7 +83,7 @@ def _load(representation: Representation, checkpoint: Checkpoint, site: str,
     return lambda: representation.rows[site] if kept is None else representation.rows[site][kept]
 
 
-def _key(rows: Sequence[Item], columns: Sequence[Item], measure: Measure, protocol: Protocol,
+def matrix_key(rows: Sequence[Item], columns: Sequence[Item], measure: Measure, protocol: Protocol,
          params: dict[str, int] | None) -> MatrixKey:
     settings = tuple(sorted(measure.settings(params).items()))
     left, right = (tuple((protocol.key(checkpoint), site) for checkpoint, site in items) for items in (rows, columns))

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from analysis import stitch_views, stitches
-from analysis.comparing import End, _end
+from analysis.comparing import End, end_of
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
@@ -17,7 +17,7 @@ from analysis.store import Store
 
 def stitch(arguments: argparse.Namespace, store: Store, status: Status) -> None:
     """Penalty of every stitch from a sender into a receiver, beside an untrained sender and the other baselines."""
-    sender, receiver = (_end(store, name) for name in (arguments.sender, arguments.receiver))
+    sender, receiver = (end_of(store, name) for name in (arguments.sender, arguments.receiver))
     probe = find_probe(arguments.probe or receiver[0].default_probe or DEFAULT)
     question = Question(probe, arguments.dtype, arguments.pairs, tuple(arguments.map or stitches.MAPS),
                         first=arguments.first, label=arguments.label, seed=arguments.seed, tokens=arguments.tokens)

@@ -69,6 +69,11 @@ class Question:
             raise ExplorerError(f"A stitch needs a map, 1 token or more and a seed from 1 on; got {len(self.maps)} "
                                 f"maps, {self.tokens} tokens and seed {self.seed}.")
 
+    @property
+    def classes(self) -> list[str]:
+        """The class of every item, which the identity of a probe leaves out."""
+        return [text.labels.get(self.label or "", "") for text in self.probe.texts]
+
     def targets(self, source: str, receiver: Sequence[str]) -> list[str]:
         """The sites of the receiver that a site of the sender is stitched into."""
         if self.pairs == "lens":
@@ -96,7 +101,8 @@ class Ends:
             "random": self.random.fingerprint if self.random else ANEW, "probe": question.probe.identity,
             "dtype": question.dtype, "pairs": pairs or question.pairs, "maps": sorted(question.maps),
             "ranks": list(question.ranks) if "reduced-rank" in question.maps else [], "first": question.first,
-            "label": question.label, "seed": question.seed, "tokens": question.tokens})
+            "label": question.label and [question.label, question.classes], "seed": question.seed,
+            "tokens": question.tokens})
 
 
 def ends(run: Run, sender: Checkpoint, receiver: Checkpoint) -> Ends:

@@ -25,6 +25,9 @@ SWEEPS = (["sweep", *SOTU], ["sweep", "modular-addition"], ["sweep", "modular-ad
           *(["sweep", run, "--policy", "mean"] for run in DIGITS),
           *(["compare", *pair, "--measure", "linear_cka_debiased", "--policy", "mean"] for pair in SAME),
           *(["stitch", *pair, "--map", "affine", "--label", "digit"] for pair in SAME),
+          *(["compare", run, "--by", "step", "--measure", "linear_cka_debiased"] for run in SOTU),
+          ["compare", *SOTU, "--by", "all", "--measure", "linear_cka_debiased"],
+          ["pair", *SOTU],
           ["compare", *SOTU, "--measure", "linear_cka_debiased"], ["stitch", *SOTU, "--map", "affine"],
           ["compare", f"{SOTU[0]}@step0", SOTU[0], "--measure", "linear_cka_debiased"],
           ["stitch", f"{SOTU[0]}@step0", SOTU[0], "--map", "affine"])

@@ -10,18 +10,12 @@ import streamlit as st
 from analysis import compute, registry, views
 from analysis.keys import Run
 from analysis.measure import Measure
+from analysis.pairs.shown import group, in_order
 from analysis.pairs.telling import told
 from ui import workspace
 from ui.plain import plain
 from ui.selection import Selection
 
-OTHER = "Other"
-KINDS = {  # the modules of analysis/measures, the usual ones first
-    "CKA": ("cka", "head_removed_cka", "kernel_cka", "column_corrected_cka"),
-    "Subspaces and regression": ("linear_regression", "cca", "subspace_overlap", "shared_dimensions"),
-    "Distances (RSA)": ("rsa", "topological_rsa"),
-    "Neighbours": ("neighbours", "cknna", "information_imbalance"),
-    "Shape": ("procrustes",)}
 WAYS = {"layer": "layer × layer", "step": "step × step", "run": "run × run"}
 PAIR_PAGE = Path(__file__).parents[1] / "pages" / "pair.py"
 SHARED = ("runs", "probe", "rows", "dtype")
@@ -40,13 +34,9 @@ class Comparison:
 
 def by_kind() -> dict[str, list[Measure]]:
     """Pair measures that are one number, by kind."""
-    kinds = {module: kind for kind, modules in KINDS.items() for module in modules}
-    order = list(kinds)
-    measures = [(module.fn.__module__.rpartition(".")[2], module) for module in
-                registry.of_kind(arity=2, returns="scalar")]
     found: dict[str, list[Measure]] = {}
-    for module, measure in sorted(measures, key=lambda pair: order.index(pair[0]) if pair[0] in kinds else len(order)):
-        found.setdefault(kinds.get(module, OTHER), []).append(measure)
+    for measure in in_order(registry.of_kind(arity=2, returns="scalar")):
+        found.setdefault(group(measure), []).append(measure)
     return found
 
 

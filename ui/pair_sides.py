@@ -8,7 +8,7 @@ from analysis import compute, views
 from analysis.keys import Run
 from analysis.similarity import Item
 from ui import workspace
-from ui.selection import Selection, _to_url
+from ui.selection import Selection, to_url
 
 
 def pick(column: Any, side: str, chosen: Selection, usual: Run, *, first: bool = False) -> Item:
@@ -29,7 +29,7 @@ def pick(column: Any, side: str, chosen: Selection, usual: Run, *, first: bool =
     named = views.item_name(checkpoint, picked)
     st.session_state[f"pair {side}"] = named
     plain = (run.name, checkpoint.revision, picked) == (usual.name, last, sites[-1])
-    _to_url(side, [] if plain else [named])
+    to_url(side, [] if plain else [named])
     return checkpoint, picked
 
 

@@ -53,7 +53,7 @@ def pick() -> Selection:
     with st.session_state.get("pickers") or st.sidebar:
         names = st.multiselect("Runs", list(known), key="runs", persist_state="session",
                                placeholder="Choose one or more runs", on_change=_follow_probe, args=(known,))
-        _to_url("runs", [] if names == _first_runs(known) else names)
+        to_url("runs", [] if names == _first_runs(known) else names)
         own = [known[name].default_probe or DEFAULT for name in names if name in known]
         given = [probe == AS_GIVEN for probe in own]
         probes = [AS_GIVEN] if any(given) else list(dict.fromkeys([*own, DEFAULT, *built_in_probes(), *added_probes()]))
@@ -92,7 +92,7 @@ def _choose(label: str, options: list[str], key: str, **how: Any) -> str:
     if st.session_state.arrived or asked[0] not in options:
         st.session_state[key] = next(value for value in asked if value in options)
     chosen = st.selectbox(label, options, key=key, persist_state="session", **how)
-    _to_url(key, [] if chosen == options[0] else [chosen])
+    to_url(key, [] if chosen == options[0] else [chosen])
     return chosen
 
 
@@ -100,11 +100,11 @@ def _precision(used: set[str]) -> str:
     """The precision of the forward pass, to choose where results of more than the usual one are there."""
     if used - {DTYPES[0]}:
         return _choose("Precision", DTYPES, "dtype", help="Of the forward pass; statistics are float64 always.")
-    _to_url("dtype", [])
+    to_url("dtype", [])
     return DTYPES[0]
 
 
-def _to_url(key: str, values: list[str]) -> None:
+def to_url(key: str, values: list[str]) -> None:
     """Streamlit's own binding loses the URL on the first change of page, so the shared selection is written here."""
     if st.query_params.get_all(key) != values:
         if values:

@@ -8,7 +8,7 @@ from analysis import registry, similarity, summaries
 from analysis.measure import Measure, Transform
 from analysis.outliers import outlier_warnings
 from analysis.pairs import cells
-from analysis.pairs.shown import GROUPS, Line, group, module
+from analysis.pairs.shown import Line, group, in_order
 from analysis.representations import Protocol
 from analysis.results import PairMatrix
 from analysis.similarity import Item
@@ -21,9 +21,7 @@ MARKS_HELP = "What changes nothing: R rotation, S scale, T shift, L any invertib
 
 def measures() -> list[Measure]:
     """Every pair measure that a comparison of one pair computes, by group, the usual ones first."""
-    order = [module for modules in GROUPS.values() for module in modules]
-    found = [m for m in registry.of_kind(arity=2, returns="scalar") if not m.on_demand]
-    return sorted(found, key=lambda m: order.index(module(m)) if module(m) in order else len(order))
+    return in_order(m for m in registry.of_kind(arity=2, returns="scalar") if not m.on_demand)
 
 
 def line(measure: Measure, matrix: PairMatrix) -> Line:

@@ -1,6 +1,7 @@
 """What is shown of one pair: a line for each measure, and its rows matched. Frozen, and apart from what computes it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ from jaxtyping import Float
 
 from analysis.measure import Measure
 
-GROUPS = {"CKA": ("cka", "head_removed_cka", "column_corrected_cka", "kernel_cka"),
+GROUPS = {  # the modules of analysis/measures, the usual ones first
+          "CKA": ("cka", "head_removed_cka", "column_corrected_cka", "kernel_cka"),
           "Subspaces and regression": ("linear_regression", "cca", "subspace_overlap", "shared_dimensions"),
           "Distances (RSA)": ("rsa", "topological_rsa"),
           "Neighbours": ("neighbours", "cknna", "information_imbalance"),
@@ -69,6 +71,12 @@ class Matched:
 def group(measure: Measure) -> str:
     """Which kind of measure it is, by the module it stands in."""
     return next((name for name, modules in GROUPS.items() if module(measure) in modules), OTHERS)
+
+
+def in_order(measures: Iterable[Measure]) -> list[Measure]:
+    """By kind, the usual kinds first, and within a kind as their modules stand."""
+    order = [name for modules in GROUPS.values() for name in modules]
+    return sorted(measures, key=lambda m: order.index(module(m)) if module(m) in order else len(order))
 
 
 def module(measure: Measure) -> str:

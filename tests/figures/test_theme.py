@@ -29,7 +29,7 @@ def functions(source: str) -> dict[str, ast.FunctionDef]:
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_builder_is_at_most_40_lines(name):
     found = functions((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
-    assert "build" in found
+    assert any(not function.startswith("_") for function in found)
     assert {function: lines for function, node in found.items() if (lines := body_lines(node)) > 40} == {}
 
 

@@ -7,7 +7,7 @@ from analysis import registry, views
 from analysis.keys import Checkpoint, Run
 from analysis.pairs import cells, drift
 from analysis.results import PairMatrix
-from analysis.similarity import _key
+from analysis.similarity import matrix_key
 
 CKA, REGRESSION = registry.get("linear_cka_debiased"), registry.get("linear_regression_r2")
 IMBALANCE = registry.get("information_imbalance")
@@ -155,7 +155,7 @@ def test_the_stored_matrix_of_a_question_is_found_under_its_setting_only(store, 
     one, other, measure = made_run("one"), made_run("other"), registry.get("mutual_knn_cosine")
     name = measure.params[0].name
     rows, columns = views.steps(one, "final"), views.steps(other, "final")
-    store.put_matrix(_key(rows, columns, measure, protocol, {name: 3}), made_matrix())
+    store.put_matrix(matrix_key(rows, columns, measure, protocol, {name: 3}), made_matrix())
     found = drift.Question(measure, protocol, {name: 3}).matrix(store, one, other, "final")
     np.testing.assert_array_equal(found.values, made_matrix().values)
     assert drift.Question(measure, protocol, {name: 4}).matrix(store, one, other, "final") is None

@@ -329,6 +329,8 @@ def test_a_classifier_is_judged_by_its_labels_and_else_by_agreement_alone(store,
     assert (row["penalty"] is None) == (label is None) and ("no labels were given" in row["reason"]) == (label is None)
     assert (row["rank95_loss"] is None) or label
     assert json.dumps(stitch_views.table(read, "affine", [("block 1", "block 1")]))
+    others = replace(asked, probe=replace(labelled, texts=tuple(replace(t, labels={"class": "0"}) for t in many.texts)))
+    assert (stitch_views.read(store, ends, others) is None) == (label is not None)
     assert "Own loss" in stitch_views.caption(read, "affine") or label is None
 
 
