@@ -14,13 +14,13 @@ from analysis.keys import Checkpoint, MatrixKey, site_order
 from analysis.measure import Measure
 from analysis.pairs.aligned import aligned
 from analysis.pairs.engine import all_pairs
-from analysis.pairs.work import Load, Work
+from analysis.pairs.work import MOST_SHUFFLED, Load, Work
 from analysis.representations import Extraction, Protocol, Report, silent
 from analysis.results import PairMatrix
 from analysis.store import Representation, Store
 
 Item = tuple[Checkpoint, str]
-DRAWS, FEW_DRAWS, MOST_SHUFFLED = 199, 39, 400  # of the null; pair by pair; cells of a matrix that is shuffled
+DRAWS, FEW_DRAWS = 199, 39  # of the null; where each is worked out anew
 
 
 def draws_for(measure: Measure, cells: int) -> int:

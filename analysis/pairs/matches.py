@@ -12,6 +12,7 @@ from analysis.keys import Checkpoint
 from analysis.measure import Measure
 from analysis.outliers import outlier_warnings
 from analysis.pairs.aligned import aligned
+from analysis.pairs.work import MOST_REPLICATES, MOST_SHUFFLED
 from analysis.representations import Protocol
 from analysis.results import PairMatrix
 from analysis.store import Store
@@ -21,15 +22,17 @@ Item = tuple[Checkpoint, str]
 
 def sureness(matrix: PairMatrix, measure: Measure) -> str:
     """How the interval and the chance level of the cells are made, as a caption says it."""
+    cells = matrix.values.size
     said = [f"{matrix.note[:1].upper()}{matrix.note[1:]}."] if matrix.note else []
     if matrix.replicates is not None and matrix.sizes is not None and len(matrix.sizes) >= MIN_GROUPS:
         said.append(f"95 % interval of a cell: {measure.uncertainty}, {len(matrix.sizes)} groups.")
     else:
         said.append(f"No interval: {measure.uncertainty.removeprefix('none: ')}." if not measure.has_interval else
+                    f"No interval: {cells} cells are too many." if cells > MOST_REPLICATES else
                     f"No interval: it needs at least {MIN_GROUPS} groups of documents.")
-    cells = matrix.values.size
     if matrix.null is None:
-        said.append(f"No p value: {cells} cells are too many to shuffle the documents for.")
+        said.append(f"No p value: {cells} cells are too many to shuffle the documents for." if cells > MOST_SHUFFLED
+                    else "No p value: too few documents to shuffle, or too many rows.")
     else:
         said.append(f"Chance: {len(matrix.null)} shuffles of the documents, the same for all {cells} cells. "
                     "p for any cell: corrected for the search.")
