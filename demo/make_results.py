@@ -28,7 +28,8 @@ SWEEPS = (["sweep", *SOTU], ["sweep", "modular-addition"], ["sweep", "modular-ad
           *(["compare", run, "--by", "step", "--measure", "linear_cka_debiased"] for run in SOTU),
           ["compare", *SOTU, "--by", "all", "--measure", "linear_cka_debiased"],
           ["pair", *SOTU],
-          ["compare", *SOTU, "--measure", "linear_cka_debiased"], ["stitch", *SOTU, "--map", "affine"],
+          ["compare", *SOTU, "--measure", "linear_cka_debiased"], ["stitch", *SOTU],
+          ["stitch", *SOTU, "--map", "affine"],
           ["compare", f"{SOTU[0]}@step0", SOTU[0], "--measure", "linear_cka_debiased"],
           ["stitch", f"{SOTU[0]}@step0", SOTU[0], "--map", "affine"])
 

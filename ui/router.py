@@ -13,7 +13,7 @@ def route() -> None:
     """Draw the navigation, the page that was asked for, and the jobs under way."""
     st.set_page_config(page_title="Representation Geometry Explorer", page_icon=HOME / "ui" / "icon.png", layout="wide")
     guard.let_in()
-    page = st.navigation([
+    page = st.navigation({"Training": [
         st.Page(HOME / "pages" / "overview.py", title="Overview", icon=":material/home:", default=True,
                 help="What is loaded, the headline numbers, and the way to your own checkpoints."),
         st.Page(HOME / "pages" / "trajectories.py", title="Trajectories", icon=":material/show_chart:",
@@ -26,6 +26,7 @@ def route() -> None:
                 help="The eigenspectrum behind a number, at chosen checkpoints."),
         st.Page(HOME / "pages" / "sample_size.py", title="Sample size", icon=":material/data_thresholding:",
                 help="Would more texts change a number? Its value on parts of the documents and on all of them."),
+    ], "Comparison": [
         st.Page(HOME / "pages" / "similarity.py", title="Similarity", icon=":material/grid_on:",
                 help="Layer by layer and step by step, within a run and between two."),
         st.Page(HOME / "pages" / "drift.py", title="Similarity over training", icon=":material/trending_up:",
@@ -39,12 +40,13 @@ def route() -> None:
         st.Page(HOME / "pages" / "seed_question.py", title="Different inside, same in function?",
                 icon=":material/compare:",
                 help="CKA and stitching of the same two networks side by side, and where they disagree."),
+    ], "Behind it": [
         st.Page(HOME / "pages" / "checkpoints.py", title="Checkpoints", icon=":material/inventory_2:",
                 help="Open a run from the Hub, a folder or your machine, and look it over before it is loaded."),
         st.Page(HOME / "pages" / "jobs.py", title="Jobs", icon=":material/pending_actions:",
                 help="What is being computed, what was, and the room it takes."),
         st.Page(HOME / "pages" / "measures.py", title="Measures", icon=":material/menu_book:",
                 help="What each number means, its equation, its source and its traps."),
-    ])
+    ]}, expanded=True)
     jobs_panel.draw()  # before the page, which may stop early
     page.run()

@@ -20,7 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 PATIENCE_MS = 30_000
 # Opened at /trajectories, Streamlit's own script looks for its server below /trajectories too, and finds it at /.
-SEARCH = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+SEARCH = re.compile(r"/[a-z_]+/_stcore/(health|host-config)$")
 
 
 def pytest_collection_modifyitems(items):

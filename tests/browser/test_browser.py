@@ -13,8 +13,11 @@ from tests.browser.conftest import PATIENCE_MS, settle, wait_until
 from tests.checkpoints.models import copied, edit_weights
 
 PAGES = {"": "How did the representation change?", "trajectories": "Trajectories", "spectra": "Spectra",
-         "similarity": "Similarity", "measures": "Measures"}
-FIGURES = [page for page in PAGES if page != "measures"]
+         "similarity": "Similarity", "drift": "Similarity over training", "similarity_map": "Map of representations",
+         "pair": "Pair", "stitching": "Stitching", "seed_question": "Different inside, same in function?",
+         "measures": "Measures"}
+FIGURES = ["", "trajectories", "spectra", "similarity", "drift"]
+OFFERS = {"pair"}  # bundled results hold no rows, so the page offers to read them
 DRAWN = ".js-plotly-plot .main-svg"
 
 
@@ -59,7 +62,7 @@ def test_a_page_draws_without_errors_and_asks_nothing_of_the_network(visit, app,
     assert page.said == []
     outside = [url for url in page.asked if not url.startswith((f"{app}/", "data:", "blob:"))]
     assert page.asked and outside == []
-    assert alerts(page) == [] and page.get_by_test_id("stException").count() == 0
+    assert len(alerts(page)) == (path in OFFERS) and page.get_by_test_id("stException").count() == 0
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -78,7 +81,7 @@ def test_nothing_is_wider_than_a_phone(visit, path):
 def test_every_page_is_a_click_away_and_keeps_the_selection(visit):
     page = visit("?runs=sotu-neox-seed2", fresh=True)
     for title in ("Trajectories", "Spectra", "Similarity", "Overview"):
-        page.get_by_role("link", name=title).click()
+        page.get_by_role("link", name=title, exact=True).click()
         page.wait_for_selector(f"h1:has-text('{PAGES.get(title.lower(), PAGES[''])}')")
         settle(page)
         assert page.get_by_test_id("stMultiSelect").first.inner_text().split() == ["Runs", "sotu-neox-seed2"], title
@@ -91,7 +94,7 @@ def test_every_page_is_a_click_away_and_keeps_the_selection(visit):
 def test_the_keyboard_reaches_the_pages_and_the_choice_of_runs(visit):
     page = visit("trajectories")
     reached = []
-    for _ in range(60):
+    for _ in range(80):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.getAttribute('aria-label') || "
                                      "document.activeElement.innerText || ''"))
@@ -165,7 +168,7 @@ def test_a_saved_figure_draws_by_itself_without_any_request(visit, chromium, tmp
 def test_a_folder_is_opened_computed_and_drawn(visit, small_run):
     page = visit("?probe=numbers-mod-59")
     open_folder(page, small_run)
-    assert any("Opened small: 2 checkpoint(s)." in said for said in alerts(page))
+    page.wait_for_selector("text=Opened small: 2 checkpoint(s).", timeout=PATIENCE_MS)
     assert "runs=small" in page.url
     compute(page)
     page.wait_for_selector("text=small: RankMe at the end", timeout=2 * PATIENCE_MS)
@@ -184,7 +187,7 @@ def test_a_folder_is_opened_computed_and_drawn(visit, small_run):
 def test_a_comparison_is_computed_and_fills_in_the_page_that_asked_for_it(visit):
     page = visit("similarity?runs=sotu-neox-seed1&runs=sotu-neox-seed2&at_A=step0")
     compute(page)
-    page.wait_for_selector(DRAWN, timeout=PATIENCE_MS / 2)
+    page.wait_for_selector(DRAWN, timeout=2 * PATIENCE_MS)
     assert alerts(page) == []
 
 

@@ -111,8 +111,8 @@ def test_a_built_in_probe_loads_by_name_with_every_line_of_its_file(name):
     records = [json.loads(line) for line in lzma.decompress(path.read_bytes()).decode().splitlines()]
     probe = load_probe(name)
     assert probe == load_probe(path) and probe.name == name
-    assert [(t.id, t.document, t.text) for t in probe.texts] == [(r["id"], r.get("document", r["id"]), r["text"])
-                                                                 for r in records]
+    assert [(t.id, t.document, t.text, list(t.views)) for t in probe.texts] == [
+        (r["id"], r.get("document", r["id"]), r.get("text", ""), list(r.get("views", {}))) for r in records]
     assert len({text.id for text in probe.texts}) == len(probe.texts) >= 59
     assert all(text.labels for text in probe.texts)
 

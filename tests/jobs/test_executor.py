@@ -19,13 +19,14 @@ from analysis.extraction.probes import load_probe
 from analysis.jobs import cluster
 from analysis.keys import Policy
 from analysis.store import Store
+from analysis.sweeping import OPENS_ON
 from tests.checkpoints.models import copied
 
 pytest.importorskip("submitit", reason="submitit is not installed (requirements-dev.txt), so there is no executor")
 
 STEPS, SITES = ("step0", "step1", "step8"), ("embedding", "block 1", "block 2", "final")
 LOCAL = ("--executor", "local", "--option", "array=2")
-PAIRS = [measure for measure in registry.all_measures().values() if measure.arity == 2]
+PAIRS = [registry.get(name) for name in OPENS_ON]
 
 
 class Here:

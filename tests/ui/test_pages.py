@@ -16,6 +16,7 @@ from analysis.extraction.probes import load_probe
 from analysis.keys import Policy
 from analysis.references import citation
 from analysis.runs import find_run
+from analysis.sweeping import OPENS_ON
 
 TITLES = {"overview": "How did the representation change?", "trajectories": "Trajectories", "spectra": "Spectra",
           "similarity": "Similarity", "measures": "Measures"}
@@ -125,8 +126,8 @@ def test_every_scalar_measure_can_be_chosen_and_is_drawn(measure):
 
 
 @pytest.mark.parametrize("by", ["layer × layer", "step × step"])
-@pytest.mark.parametrize("measure", registry.of_kind(arity=2, returns="scalar"), ids=lambda m: m.name)
-def test_every_similarity_is_drawn_layer_by_layer_and_step_by_step(measure, by):
+@pytest.mark.parametrize("measure", map(registry.get, OPENS_ON), ids=lambda m: m.name)
+def test_the_usual_similarities_are_drawn_layer_by_layer_and_step_by_step(measure, by):
     at = opened("similarity", similarity=measure.label, by=by)
     healthy(at)
     assert at.selectbox(key="similarity").value == measure.name
@@ -136,6 +137,16 @@ def test_every_similarity_is_drawn_layer_by_layer_and_step_by_step(measure, by):
     protocol = compute.Protocol(load_probe("sotu-held-out"), Policy.parse("last"))
     size = 20 if by == "step × step" else len(compute.sites(store, runs, protocol))
     assert len(heat["x"]) == len(heat["y"]) == size
+
+
+@pytest.mark.parametrize("measure", [m for m in registry.of_kind(arity=2, returns="scalar") if m.name not in OPENS_ON],
+                         ids=lambda m: m.name)
+def test_every_other_similarity_is_offered_with_the_command_that_computes_it(measure):
+    at = opened("similarity", similarity=measure.label)
+    healthy(at)
+    assert at.selectbox(key="similarity").value == measure.name and not charts(at)
+    assert f"--measure {measure.name}" in " ".join(code.value for code in at.code)
+    assert any(button.label.startswith("Compute") for button in at.button)
 
 
 def test_the_measures_page_holds_each_record_and_its_citation():

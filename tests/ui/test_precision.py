@@ -49,9 +49,9 @@ def drawn(swept, monkeypatch):
     seen = {}
     original = cards.figure
 
-    def figure(built, records, *, title, caption, key):
+    def figure(built, records, *, title, caption, **how):
         seen.update(records=records, title=title, caption=caption)
-        original(built, records, title=title, caption=caption, key=key)
+        original(built, records, title=title, caption=caption, **how)
     monkeypatch.setattr(cards, "figure", figure)
     return seen
 
