@@ -115,23 +115,24 @@ _SHARED: dict[str, Any] = {
 }
 _FLATTENED: dict[str, Any] = _SHARED | {
     "uncertainty": "jackknife over documents", "direction": "larger: more alike (1: the same geo-topological matrix)"}
+_CLOSE = {"uncertainty": "none: pairs jump over close thresholds when rows are left out", "version": 2}
 _ONLY_GENERAL = "    low, high : thresholds l and u, in percent of all pairs\n"
 
 
-def _preset(name: str, low: int, high: int, label: str, caveats: str) -> Measure:
+def _preset(name: str, low: int, high: int, label: str, caveats: str, **more: Any) -> Measure:
     def preset(x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"]) -> float:
         return trsa(x, y, low, high)
 
     said = str(trsa.__doc__).split("\n", 1)[1].replace(_ONLY_GENERAL, "")
     preset.__name__, preset.__doc__ = name, f"tRSA at l = {low} % and u = {high} % of all pairs: {label}.\n{said}"
     return Measure(name=name, fn=preset, item=partial(geotopological_item, low=low, high=high), caveats=caveats,
-                   label=f"tRSA, {label}", symbol=f"tRSA<sub>{low},{high}</sub>", **_FLATTENED)
+                   label=f"tRSA, {label}", symbol=f"tRSA<sub>{low},{high}</sub>", **_FLATTENED | more)
 
 
 MEASURES = (
-    _preset("trsa_topology", 50, 50, "topology-sensitive", "Only says which half of the pairs is the nearer one."),
+    _preset("trsa_topology", 50, 50, "topology-sensitive", "Only says which half of the pairs is nearer.", **_CLOSE),
     _preset("trsa_geometry", 10, 90, "geometry-sensitive", "Close to Spearman RSA: only the extreme tenths are flat."),
-    _preset("trsa_local", 0, 20, "local", "Blind to every distance beyond the nearest fifth of the pairs."),
+    _preset("trsa_local", 0, 20, "local", "Blind to what is beyond the nearest fifth of the pairs.", **_CLOSE),
     _preset("trsa_global", 80, 100, "global", "Blind to all but the farthest fifth of the pairs, so to neighbours."),
     _preset("trsa_intermediate", 20, 80, "intermediate", "The released code's default; it mixes local and global."),
     Measure(name="trsa", fn=trsa, item=geotopological_item, label="tRSA, thresholds of your own", symbol="tRSA",
@@ -139,7 +140,7 @@ MEASURES = (
             on_demand=True, params=(
                 Param(name="low", default=20, low=0, high=100, help="percent of pairs flattened to 0"),
                 Param(name="high", default=80, low=0, high=100, help="percent of pairs not flattened to 1")),
-            **_FLATTENED),
+            **_FLATTENED | _CLOSE),
     Measure(name="trsa_geodesic", fn=trsa_geodesic, item=geodesic_item, label="tRSA, geodesic",
             symbol="tRSA<sub>g</sub>", direction="larger: more alike (1: the same order of geodesic distances)",
             uncertainty="none: leaving rows out also removes the stepping stones of the paths between the others",
