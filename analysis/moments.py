@@ -62,8 +62,9 @@ def _of_part(rows: Float[np.ndarray, "n d"]) -> Moments:
 
 def centred(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Rows minus their mean; a column that never varies is exactly 0, not the rounding error of its mean."""
-    shifted = x - x[0]
-    return shifted - shifted.mean(axis=0)
+    shifted = np.subtract(x, x[0], dtype=np.result_type(x, np.float32))
+    shifted -= shifted.mean(axis=0)
+    return shifted
 
 
 def _eigenvalues(symmetric: Float[np.ndarray, "d d"], n: int) -> Float[np.ndarray, " d"]:
