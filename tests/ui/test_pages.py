@@ -126,7 +126,7 @@ def test_every_scalar_measure_can_be_chosen_and_is_drawn(measure):
 
 
 @pytest.mark.parametrize("by", ["layer × layer", "step × step"])
-@pytest.mark.parametrize("measure", map(registry.get, OPENS_ON), ids=lambda m: m.name)
+@pytest.mark.parametrize("measure", [registry.get(name) for name in OPENS_ON], ids=lambda m: m.name)
 def test_the_usual_similarities_are_drawn_layer_by_layer_and_step_by_step(measure, by):
     at = opened("similarity", similarity=measure.label, by=by)
     healthy(at)
