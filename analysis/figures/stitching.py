@@ -87,7 +87,7 @@ def ranks(curve: Sequence[float], points: Sequence[Row], style: Style) -> go.Fig
     figure.update_layout(margin={"b": 90})
     low = min([0.0, *curve, *(row["recovered"] for row in run)])
     figure.update_xaxes(title_text="Rank of the map", rangemode="tozero")
-    figure.update_yaxes(title_text="Share of the best possible", range=[max(low, -1.0) * 1.05, 1.05])
+    figure.update_yaxes(title_text="R², share of loss recovered", range=[max(low, -1.0) * 1.05, 1.05])
     return figure
 
 
