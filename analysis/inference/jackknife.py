@@ -1,6 +1,7 @@
 """Delete-one-group jackknife over documents, with Student's t for the few groups there are."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -73,15 +74,20 @@ def jackknife_interval(value: float, without_group: Callable[[int], float], size
     groups = len(sizes)
     if groups < MIN_GROUPS:
         raise Undefined(f"an interval needs at least {MIN_GROUPS} documents, got {groups}")
-    h = sizes.sum() / sizes
     left_out = np.array([without_group(group) for group in range(groups)])
-    pseudo = h * value - (h - 1) * left_out
-    centre = groups * value - np.sum((1 - 1 / h) * left_out)
-    variance = np.mean((pseudo - centre)**2 / (h - 1))
+    variance = jackknife_variance(value, left_out, sizes)
     if without_pairs is not None:
         variance -= min(_together(value, left_out, without_pairs, sizes), variance) / 2
     half = t.ppf(0.5 + level / 2, groups - 1) * np.sqrt(variance)
     return float(value - half), float(value + half)
+
+
+def jackknife_variance(value: Any, left_out: np.ndarray, sizes: Int[np.ndarray, " g"]) -> Any:
+    """The variance of jackknife_interval, of one statistic or of an array of them."""
+    h = (sizes.sum() / sizes).reshape(-1, *[1] * np.ndim(value))
+    pseudo = h * value - (h - 1) * left_out
+    centre = len(sizes) * value - np.sum((1 - 1 / h) * left_out, axis=0)
+    return np.mean((pseudo - centre)**2 / (h - 1), axis=0)
 
 
 def _together(value: float, without_group: Float[np.ndarray, " g"], without_pairs: Float[np.ndarray, " p"],

@@ -43,7 +43,8 @@ def _between_distinct(x: Float[np.ndarray, "n d"], pairwise: Callable[[np.ndarra
     return pairwise(distinct)[np.ix_(which, which)]
 
 
-def _centred_gram(kernel: Kernel, x: Float[np.ndarray, "n d"], **settings: int) -> Float[np.ndarray, "n n"]:
+def centred_gram(kernel: Kernel, x: Float[np.ndarray, "n d"], **settings: int) -> Float[np.ndarray, "n n"]:
+    """Doubly centred, U-centred where debiased: the kernel's measure is the cosine between two of them."""
     gram = np.array(kernel.rows(kernel.prepare(x, **settings), slice(None)))
     n, lost = (len(gram), 2) if kernel.debiased else (len(gram), 0)
     if kernel.debiased:
@@ -59,12 +60,12 @@ def _centred_gram(kernel: Kernel, x: Float[np.ndarray, "n d"], **settings: int) 
 
 def gram_cosine(kernel: Kernel, x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"], **settings: int) -> float:
     """The measure that a kernel makes, from whole Gram matrices."""
-    k, m = (_centred_gram(kernel, side, **settings) for side in (x, y))
+    k, m = (centred_gram(kernel, side, **settings) for side in (x, y))
     return float(np.vdot(k, m) / np.linalg.norm(k) / np.linalg.norm(m))
 
 
 def permutation_mean(kernel: Kernel, x: Float[np.ndarray, "n d1"], y: Float[np.ndarray, "n d2"],
                       **settings: int) -> float:
     """Mean of the cosine over all permutations of the rows of y: tr(HKH) tr(HLH) / ((n-1) ||HKH|| ||HLH||)."""
-    ratios = [np.trace(gram) / np.linalg.norm(gram) for gram in (_centred_gram(kernel, z, **settings) for z in (x, y))]
+    ratios = [np.trace(gram) / np.linalg.norm(gram) for gram in (centred_gram(kernel, z, **settings) for z in (x, y))]
     return float(np.prod(ratios) / (len(x) - 1))

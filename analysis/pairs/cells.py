@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t
 
-from analysis.inference.jackknife import MIN_GROUPS
+from analysis.inference.jackknife import MIN_GROUPS, jackknife_variance
 from analysis.measure import Measure
 from analysis.results import PairMatrix
 
@@ -30,10 +30,8 @@ def interval(matrix: PairMatrix) -> tuple[Cells, Cells] | None:
     """Ends of the 95 % interval of every cell, from its values without each group of documents."""
     if matrix.replicates is None or matrix.sizes is None or len(matrix.sizes) < MIN_GROUPS:
         return None
-    groups, h = len(matrix.sizes), (matrix.sizes.sum() / matrix.sizes)[:, None, None]
-    pseudo = h * matrix.values - (h - 1) * matrix.replicates
-    centre = groups * matrix.values - np.sum((1 - 1 / h) * matrix.replicates, axis=0)
-    half = t.ppf(1 - LEVEL / 2, groups - 1) * np.sqrt(np.mean((pseudo - centre)**2 / (h - 1), axis=0))
+    variance = jackknife_variance(matrix.values, matrix.replicates, matrix.sizes)
+    half = t.ppf(1 - LEVEL / 2, len(matrix.sizes) - 1) * np.sqrt(variance)
     return matrix.values - half, matrix.values + half
 
 

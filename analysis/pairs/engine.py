@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from analysis.measures._gram import centred_gram
 from analysis.pairs import gram, items, loop
 from analysis.pairs.shuffles import shuffled_cosines
 from analysis.pairs.work import Work
@@ -25,7 +26,7 @@ def all_pairs(work: Work) -> PairMatrix:
 
     found = (gram if measure.kernel else items).values(replace(work, report=first))
     if kernel := measure.kernel:
-        null = shuffled_cosines(replace(work, report=second), lambda x: gram.item_matrix(kernel, x, work.settings))
+        null = shuffled_cosines(replace(work, report=second), lambda x: centred_gram(kernel, x, **work.settings))
     elif item := measure.item:
         null = shuffled_cosines(replace(work, report=second), lambda x: item(x, **work.settings))
     return replace(found, null=null)

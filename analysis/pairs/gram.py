@@ -42,20 +42,6 @@ def values(work: Work) -> PairMatrix:
                       reasons=tuple(reasons))
 
 
-def item_matrix(kernel: Kernel, x: Float[np.ndarray, "n d"], settings: dict[str, int]) -> Float[np.ndarray, "n n"]:
-    """The doubly centred Gram matrix of an item, U-centred where debiased: the measure is the cosine of two of them."""
-    gram = np.array(kernel.rows(kernel.prepare(x, **settings), slice(None)))
-    n = len(gram)
-    if kernel.debiased:
-        np.fill_diagonal(gram, 0.0)
-        means = gram.sum(axis=1) / (n - 2)
-        gram = gram - means - means[:, None] + means.sum() / (n - 1)
-        np.fill_diagonal(gram, 0.0)
-        return gram
-    means = gram.mean(axis=1)
-    return gram - means - means[:, None] + means.mean()
-
-
 @dataclass
 class _Side:
     """Of one side's items: what makes their Gram matrices, and the sums that need no partner."""
@@ -112,7 +98,7 @@ class _Sums:
                     inner = one[:, :, inside]
                     self.within[group] += _products(inner, inner if other is one else other[:, :, inside])
             if time.monotonic() - saved_at > SAVE_EVERY_S:
-                self.work.saved.save(self._state() | {"stripes": np.array(number + 1)})
+                self.work.saved.save(self._state() | {"stripes": np.array([number + 1, len(self.stripes)])})
                 saved_at = time.monotonic()
 
     def _parts(self, stripe: slice) -> list[tuple[int, slice]]:
@@ -195,12 +181,14 @@ class _Sums:
     def _restore(self) -> int:
         """Take up what an earlier process had summed; how many stripes that was."""
         found = self.work.saved.load()
-        state = self._state()
+        state = self._state() | {"stripes": np.zeros(2)}
         if found is None or any(name not in found or found[name].shape != array.shape for name, array in state.items()):
             return 0
+        if found["stripes"][1] != len(self.stripes):
+            return 0  # cut otherwise, as another budget does
         for name, array in state.items():
             array[:] = found[name]
-        return int(found["stripes"])
+        return int(found["stripes"][0])
 
 
 def _without(sums: np.ndarray, within: np.ndarray, left_out: int | None) -> np.ndarray:

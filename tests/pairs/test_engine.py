@@ -7,6 +7,7 @@ import pytest
 
 from analysis import registry
 from analysis.inference.jackknife import document_groups, jackknife_interval
+from analysis.measures._gram import centred_gram
 from analysis.pairs import cells, gram, items, loop
 from analysis.pairs.engine import all_pairs
 from analysis.pairs.shuffles import orders, shuffled_cosines
@@ -83,7 +84,7 @@ def test_replicates_of_a_kernel_with_a_bandwidth_keep_the_bandwidth_of_all_rows(
 
     def matrix(x):
         whole = kernel.rows(kernel.prepare(np.asarray(x, float), **settings), slice(None))[np.ix_(kept, kept)]
-        return gram.item_matrix(replace(kernel, prepare=lambda x: x, rows=lambda x, which: x[which]), whole, {}).ravel()
+        return centred_gram(replace(kernel, prepare=lambda x: x, rows=lambda x, which: x[which]), whole).ravel()
 
     left, right = matrix(rows[1]), matrix(columns[0])
     assert found.replicates[3, 1, 0] == pytest.approx(left @ right / np.linalg.norm(left) / np.linalg.norm(right))
@@ -153,6 +154,12 @@ class Memory:
     def __init__(self, stops: bool = False):
         self.stops, self.tensors = stops, None
 
+    @classmethod
+    def of(cls, tensors):
+        memory = cls()
+        memory.tensors = tensors
+        return memory
+
     def load(self):
         return self.tensors
 
@@ -177,9 +184,18 @@ def test_interrupted_work_goes_on_from_what_was_saved(monkeypatch, name, way):
     np.testing.assert_allclose(found.replicates, whole.replicates, rtol=0, atol=1e-14)
 
 
+def test_sums_over_stripes_that_were_cut_otherwise_are_not_taken_up(monkeypatch):
+    monkeypatch.setattr(gram, "SAVE_EVERY_S", 0.0)
+    memory = Memory(stops=True)
+    with pytest.raises(KeyboardInterrupt):
+        gram.values(work("linear_cka_biased", saved=memory, budget=400_000))
+    found = gram.values(work("linear_cka_biased", saved=Memory.of(memory.tensors), budget=800_000))
+    np.testing.assert_allclose(found.values, one_by_one("linear_cka_biased"), rtol=0, atol=1e-12)
+
+
 def test_what_another_comparison_saved_is_not_taken_up():
     memory = Memory()
-    memory.tensors = {"stripes": np.array(1), "cross": np.ones((2, 2, 2))}
+    memory.tensors = {"stripes": np.array([1, 1]), "cross": np.ones((2, 2, 2))}
     found = gram.values(work("linear_cka_biased", saved=memory))
     np.testing.assert_allclose(found.values, one_by_one("linear_cka_biased"), atol=1e-12)
 
