@@ -14,20 +14,21 @@ from analysis.keys import Checkpoint, MatrixKey, site_order
 from analysis.measure import Measure
 from analysis.pairs.aligned import aligned
 from analysis.pairs.engine import all_pairs
-from analysis.pairs.work import MOST_SHUFFLED, Load, Work
+from analysis.pairs.work import MOST_REPLICATES, MOST_SHUFFLED, Load, Work
 from analysis.representations import Extraction, Protocol, Report, silent
 from analysis.results import PairMatrix
 from analysis.store import Representation, Store
 
 Item = tuple[Checkpoint, str]
-DRAWS, FEW_DRAWS = 199, 39  # of the null; where each is worked out anew
+DRAWS, MANY_CELLS_DRAWS, FEW_DRAWS = 199, 99, 39  # of the null; the last where each is worked out anew
 
 
 def draws_for(measure: Measure, cells: int) -> int:
     """How often documents are shuffled when nobody says: as often as the measure can be worked out quickly."""
+    quick = bool(measure.kernel or measure.item)
     if cells > MOST_SHUFFLED:
-        return 0
-    return DRAWS if measure.kernel or measure.item else FEW_DRAWS
+        return MANY_CELLS_DRAWS if quick and cells <= MOST_REPLICATES else 0
+    return DRAWS if quick else FEW_DRAWS
 
 
 def matrix(store: Store, rows: Sequence[Item], columns: Sequence[Item], measure: Measure, protocol: Protocol,

@@ -15,8 +15,8 @@ Load = Callable[[], Float[np.ndarray, "n d"]]
 Tensors = dict[str, np.ndarray]
 
 BUDGET = 4_000_000_000  # bytes that the arrays of a comparison may take together
-MOST_SHUFFLED = 400  # cells; beyond them shuffles take too long
-MOST_REPLICATES = 30_000  # cells; beyond them replicates would take most of the room, and a map needs none
+MOST_SHUFFLED = 400  # cells; beyond them fewer shuffles, and none where each pair is worked out by itself
+MOST_REPLICATES = 30_000  # cells; beyond them replicates and shuffles would take most of the room
 
 
 class Unsaved:
