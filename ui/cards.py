@@ -80,6 +80,9 @@ def phases(rows: Sequence[dict[str, Any]]) -> None:
     share = {"keeps its label": st.column_config.ProgressColumn(
         help="The share of nearby rules (window, confidence, prominence and length one step looser or stricter) that "
              "give these checkpoints the same label.", format="percent")}
+    share |= {name: st.column_config.TextColumn(help="The interval is the rule's: for the whole curve and with the "
+                                                "curve's own scatter, so wider than 95 % of this change alone.")
+              for name in ("RankMe", "α")}
     if named:
         st.dataframe(named, hide_index=True, alt="Phases of each run with their changes", column_config=share,
                      column_order=("run", "phase", "from", "to", "RankMe", "α", "keeps its label"))
