@@ -20,6 +20,7 @@ from analysis.extraction.probes import DEFAULT
 from analysis.files import PROJECT, cache_root
 from analysis.jobs.limits import limit_this_process
 from analysis.jobs.queue import turn
+from analysis.map_command import map_points as map_command
 from analysis.pair_command import pair as pair_command
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
@@ -28,6 +29,7 @@ from analysis.stitches import FIRST as FIRST_RULES
 from analysis.stitches import MAPS, SCOPES, TOKENS
 from analysis.store import Store
 from analysis.sweeping import sweep as sweep_command
+from analysis.topology_command import topology as topology_command
 
 PICK = "which revisions: all, every-K, log-N (log-spaced), A..B (steps), or names with commas"
 STOPPED = "stopped; finished checkpoints are kept, and the same command goes on from there"
@@ -209,6 +211,43 @@ def _parser() -> argparse.ArgumentParser:
     shares.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the chosen measures")
     shares.add_argument("--json", action="store_true")
     protocol(shares, "last", "float32")
+
+    topology = add("topology", topology_command)
+    topology.add_argument("run", nargs="+", metavar="RUN", help="name of a run, or the path of a folder")
+    topology.add_argument("--only", action="append", metavar="REVISION", help="a revision; repeat for more (default: "
+                          "all)")
+    topology.add_argument("--site", action="append", help='embedding, "block K" or final; repeat for more, or all '
+                          "(default: final)")
+    for name, default, help in (
+            ("--points", 300, "distinct rows in a cloud"), ("--draws", 10, "clouds that are drawn"),
+            ("--surrogates", 39, "clouds without structure, of each of two kinds"),
+            ("--max-dim", 1, "highest dimension: 1, or 2 with at most 250 points"),
+            ("--directions", 0, "leading principal directions that distances are taken along; 0: all"),
+            ("--seed", 0, "of the draws and surrogates")):
+        topology.add_argument(name, type=int, default=default, metavar="N", help=f"{help} (default: {default})")
+    topology.add_argument("--seconds", type=float, default=60.0, metavar="S", help="most time a cloud may take "
+                          "(default: 60)")
+    topology.add_argument("--megabytes", type=int, default=2_000, metavar="MB", help="most memory a cloud may take "
+                          "(default: 2000)")
+    topology.add_argument("--json", action="store_true")
+    protocol(topology, "last", "float32")
+
+    points = add("map", map_command)
+    points.add_argument("run", metavar="RUN[@REVISION]", help="a run; its last checkpoint where layers are "
+                        "mapped, unless one is named")
+    points.add_argument("--over", choices=("steps", "layers"), default="steps", help="a frame for each checkpoint, or "
+                        "for each site of one (default: steps)")
+    points.add_argument("--site", default="final", help="site of a map over steps (default: final)")
+    points.add_argument("--pick", metavar="HOW", default="log-12", help="which checkpoints: log-N (at most N, "
+                        "log-spaced) or all (default: log-12)")
+    points.add_argument("--only", action="append", metavar="FRAME", help="a revision, or a site over layers; repeat "
+                        "for more")
+    points.add_argument("--method", choices=("pca", "umap", "tsne"), default="pca", help="default: pca")
+    points.add_argument("--points", type=int, default=1_000, metavar="N", help="most rows that are drawn, spread over "
+                        "the documents (default: 1000)")
+    points.add_argument("--seed", type=int, default=0, help="of the drawn rows, of UMAP and t-SNE (default: 0)")
+    points.add_argument("--json", action="store_true")
+    protocol(points, "last", "float32")
 
     storage = add("storage", commands.storage)
     storage.add_argument("--keep", type=float, metavar="GB", help="let rows go, those read longest ago first, until "

@@ -24,7 +24,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 def figure_html(figure: Figure, title: str) -> bytes:
     """One self-contained page: plotly.js is inside, nothing is fetched."""
-    page = figure.to_html(include_plotlyjs=True, full_html=True, config=CONFIG)
+    page = figure.to_html(include_plotlyjs=True, full_html=True, config=CONFIG, auto_play=False)
     return page.replace("<head>", f"<head><title>{_escaped(title)}</title>", 1).encode()
 
 

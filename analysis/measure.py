@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from analysis.errors import Undefined
 from analysis.moments import Moments
+from analysis.neighbours import Neighbours
 from analysis.results import Curve, Scalar
 from analysis.textrows import TextRows
 
@@ -76,19 +77,19 @@ class Measure(Documented):
     """A named function of one or two representations with its declared properties.
 
     `takes` says what `fn` is given: the n x d rows; their Moments, which every spectral measure shares so that one
-    eigendecomposition serves all; or TextRows, where it matters which rows are of one text or document. A corrected
-    measure names in `spread_of` the plug-in measure whose jackknife spread is its own to first order, as a share of
-    the value where `relative_spread`. Of a measure with `leaves_two_out` the jackknife leaves out pairs of groups too:
-    its changes depend on what documents do together. A pair measure with a `kernel`, or with an `item`, is worked out
-    for all pairs at once: `item` gives one side's n x n matrix such that the measure is the cosine between the two
-    matrices, taken as vectors. `fn` returns a float (scalar) or a 1-d array (spectrum) and raises Undefined, with the
-    reason, where it has no value.
+    eigendecomposition serves all; their Neighbours, so that one search does; or TextRows, where it matters which rows
+    are of one text or document. A corrected measure names in `spread_of` the plug-in measure whose jackknife spread is
+    its own to first order, as a share of the value where `relative_spread`. Of a measure with `leaves_two_out` the
+    jackknife leaves out pairs of groups too: its changes depend on what documents do together. A pair measure with a
+    `kernel`, or with an `item`, is worked out for all pairs at once: `item` gives one side's n x n matrix such that the
+    measure is the cosine between the two matrices, taken as vectors. `fn` returns a float (scalar) or a 1-d array
+    (spectrum) and raises Undefined, with the reason, where it has no value.
     """
 
     name: str
     fn: Callable[..., Any]
     arity: Literal[1, 2]
-    takes: Literal["rows", "moments", "texts"]
+    takes: Literal["rows", "moments", "neighbours", "texts"]
     returns: Literal["scalar", "spectrum"]
     label: str
     symbol: str
@@ -134,9 +135,9 @@ class Measure(Documented):
                                  f"{known[name].high}")
         return {name: (given or {}).get(name, param.default) for name, param in known.items()}
 
-    def __call__(self, *representations: "Float[np.ndarray, 'n d'] | Moments | TextRows",
+    def __call__(self, *representations: "Float[np.ndarray, 'n d'] | Moments | Neighbours | TextRows",
                  **params: int) -> Scalar | Curve:
-        """The measure of one or two n x d arrays (spectral measures: or of their Moments; others: of TextRows)."""
+        """The measure of one or two n x d arrays, or of what it takes: their Moments, their Neighbours, TextRows."""
         settings = self.settings(params)
         inputs = [self._prepare(representation) for representation in representations]
         if len(inputs) != self.arity:
@@ -159,6 +160,8 @@ class Measure(Documented):
         summarised = isinstance(representation, Moments)
         if summarised and self.takes != "moments":
             raise ValueError(f"{self.name} needs the rows themselves, got their moments")
+        if isinstance(representation, Neighbours) and self.takes != "neighbours":
+            raise ValueError(f"{self.name} needs the rows themselves, got their neighbours")
         if self.takes == "texts" and not isinstance(representation, TextRows):
             raise ValueError(f"{self.name} needs n x d rows with their texts and documents (TextRows), got "
                              f"{type(representation).__name__}")
@@ -175,4 +178,6 @@ class Measure(Documented):
             return replace(representation, x=np.asarray(values, dtype=np.float64))
         if self.takes == "rows":
             return np.asarray(values, dtype=np.float64)
+        if self.takes == "neighbours":
+            return representation if isinstance(representation, Neighbours) else Neighbours.of(values)
         return representation if summarised else Moments.of(representation)

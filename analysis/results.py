@@ -43,7 +43,7 @@ class Scalar:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """Values in rank order, largest first (an eigenspectrum)."""
+    """Values in rank order, largest first (an eigenspectrum), or in order of scale."""
 
     values: np.ndarray
     reason: str = ""

@@ -138,7 +138,9 @@ def is_folder(run: Run) -> bool:
 
 
 def _sources(store: Store) -> dict[str, str]:
-    return {path.name: str(path) for path in sorted(DEMO.glob("*/"))} | store.remembered_runs()
+    folders = {path.name: str(path) for path in sorted(DEMO.glob("*/"))}
+    files = {path.stem: str(path) for path in sorted(DEMO.glob("*.npz"))}
+    return folders | files | store.remembered_runs()
 
 
 def _open(store: Store, name: str, source: str) -> Run:

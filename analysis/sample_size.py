@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis import compute, registry
 from analysis.errors import ExplorerError
+from analysis.evaluate import Given
 from analysis.inference.shares import DRAWS, POLICY_ENDS, SHARES, WHOLE, drawn, spread
 from analysis.keys import Checkpoint, Policy, RepresentationKey, ResultKey, Run, site_order
 from analysis.measure import Measure
@@ -215,8 +216,8 @@ def _measure(extraction: Extraction, checkpoint: Checkpoint, question: Question,
         for draw, same in groupby(group, key=lambda key: dict(key.params)[DRAW]):
             report((part + draw / DRAWS) / (len(SHARES) + 1), 1, f"{eighths}/{WHOLE} of the documents, draw {draw}")
             kept = rows.kept(drawn(representation.document_ids, eighths, draw))
-            moments = Moments.of(kept.x)
-            batch += [Stored(key=key, result=_value(key, kept, moments), n=len(kept), d=kept.x.shape[1])
+            given = Given.of(kept, Moments.of(kept.x), question.measures)
+            batch += [Stored(key=key, result=_value(key, given), n=len(kept), d=kept.x.shape[1])
                       for key in same]
         store.put_results(batch)
     return 1
@@ -269,12 +270,11 @@ def _rows(representation: Representation, keys: Sequence[ResultKey]) -> TextRows
     return TextRows.of(representation.rows[site], representation.row_ids, representation.document_ids, several)
 
 
-def _value(key: ResultKey, rows: TextRows, moments: Moments) -> Scalar:
+def _value(key: ResultKey, given: Given) -> Scalar:
     measure = registry.get(key.measure)
     params = {name: value for name, value in key.params if name not in (EIGHTHS, DRAW)}
     try:
-        result = measure(rows.x if measure.takes == "rows" else moments if measure.takes == "moments" else rows,
-                         **params)
+        result = measure(given.to(measure), **params)
     except ValueError as error:
         return Scalar.undefined(str(error))
     assert isinstance(result, Scalar)

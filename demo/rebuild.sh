@@ -10,6 +10,7 @@ rm -rf demo/runs
 "$python" demo/sotu/train.py --seed 2 & second=$!
 wait "$first"
 "$python" demo/modadd/train.py
+"$python" demo/make_known_answers.py
 "$python" demo/make_digits.py
 wait "$second"
 "$python" demo/make_results.py

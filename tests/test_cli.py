@@ -93,7 +93,7 @@ def test_list_as_json_is_exactly_the_documented_object(cli, swept):
     listed = json.loads(out)
     assert (code, err, set(listed)) == (0, "", {"runs"})
     assert {run["name"]: run["source"] for run in listed["runs"]} == {"tiny": str(swept)} | {
-        folder.name: str(folder) for folder in (ROOT / "demo/runs").iterdir()}
+        source.stem: str(source) for source in (ROOT / "demo/runs").iterdir()}
     for run in listed["runs"]:
         assert set(run) == {"name", "source", "checkpoints"}
         assert run["checkpoints"] == [{"revision": c.revision, "step": c.step, "tokens": c.tokens,

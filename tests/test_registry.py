@@ -81,7 +81,8 @@ def test_a_name_like_no_other_is_answered_with_all_of_them():
 def test_measures_are_listed_by_what_they_take_and_give():
     pairs = registry.of_kind(arity=2, returns="scalar")
     assert pairs and all(measure.arity == 2 and measure.returns == "scalar" for measure in pairs)
-    assert {m.name for m in registry.of_kind(arity=1, returns="spectrum")} == {"covariance_eigenspectrum"}
+    assert {m.name for m in registry.of_kind(arity=1, returns="spectrum")} == {
+        "covariance_eigenspectrum", "intrinsic_dimension_gride_by_scale"}
     assert registry.of_kind(arity=2, returns="no such kind") == []
 
 

@@ -17,10 +17,13 @@ NOT_RESOLVED = "not resolved"
 
 
 def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str,
-           on_select: Callable[[], None] | None = None) -> None:
-    """A chart, what it was made from, and the files to take away; `on_select` runs when a point of it is clicked."""
-    clicks: dict[str, Any] = {"on_select": on_select, "selection_mode": "points"} if on_select else {}
-    st.plotly_chart(built, theme=None, key=key, config=export.CONFIG, alt=f"{title}. {caption}", **clicks)
+           on_select: Callable[[], None] | None = None, modes: Sequence[str] = ("points",)) -> None:
+    """A chart, what it was made from, and the files to take away; `on_select` runs when points of it are chosen in one
+    of the `modes`."""
+    clicks: dict[str, Any] = {"on_select": on_select, "selection_mode": modes} if on_select else {}
+    off = [button for button in export.CONFIG["modeBarButtonsToRemove"] if button.removesuffix("2d") not in modes]
+    st.plotly_chart(built, theme=None, key=key, config=export.CONFIG | {"modeBarButtonsToRemove": off},
+                    alt=f"{title}. {caption}", **clicks)
     st.caption(plain(caption))
     stem = title.lower().replace(" ", "-").replace("/", "-")
     html, table, facts = st.columns([1, 1, 1])

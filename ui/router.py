@@ -40,6 +40,15 @@ def route() -> None:
         st.Page(HOME / "pages" / "seed_question.py", title="Different inside, same in function?",
                 icon=":material/compare:",
                 help="CKA and stitching of the same two networks side by side, and where they disagree."),
+    ], "Cloud of points": [
+        st.Page(HOME / "pages" / "topology.py", title="Topology", icon=":material/all_inclusive:",
+                help="Loops and gaps of the cloud, beside what clouds without structure give."),
+        st.Page(HOME / "pages" / "intrinsic_dimension.py", title="Intrinsic dimension", icon=":material/square_foot:",
+                help="Along how many directions the neighbours of a point lie, beside two controls."),
+        st.Page(HOME / "pages" / "points.py", title="Map of points", icon=":material/bubble_chart:",
+                help="Each row as a point, moving over training or depth, with its neighbours at every frame."),
+        st.Page(HOME / "pages" / "known_answers.py", title="Known answers", icon=":material/fact_check:",
+                help="What the tests of bars and the estimates of dimension say where the truth is known."),
     ], "Behind it": [
         st.Page(HOME / "pages" / "checkpoints.py", title="Checkpoints", icon=":material/inventory_2:",
                 help="Open a run from the Hub, a folder or your machine, and look it over before it is loaded."),

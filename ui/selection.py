@@ -7,8 +7,8 @@ import streamlit as st
 
 from analysis.compute import Protocol, protocols
 from analysis.errors import ExplorerError
-from analysis.extraction.library import added_probes, find_probe
-from analysis.extraction.probes import AS_GIVEN, DEFAULT, built_in_probes
+from analysis.extraction.library import added_probes, find_probe, shuffled_names
+from analysis.extraction.probes import AS_GIVEN, DEFAULT, SHUFFLED, built_in_probes
 from analysis.keys import Policy, Run
 from ui import opener, workspace
 from ui.plain import plain
@@ -56,11 +56,13 @@ def pick() -> Selection:
         to_url("runs", [] if names == _first_runs(known) else names)
         own = [known[name].default_probe or DEFAULT for name in names if name in known]
         given = [probe == AS_GIVEN for probe in own]
-        probes = [AS_GIVEN] if any(given) else list(dict.fromkeys([*own, DEFAULT, *built_in_probes(), *added_probes()]))
-        probe = _choose("Probe", probes, "probe", help="The texts that are read. Numbers on different probes are "
+        probes = [AS_GIVEN] if any(given) else list(dict.fromkeys(
+            [*own, DEFAULT, *built_in_probes(), *shuffled_names(dict.fromkeys([*own, DEFAULT])), *added_probes()]))
+        probe = _choose("Probe", probes, "probe", help="The texts that are read; +shuffled: with the tokens of "
+                                                       "each in a random order. Numbers on different probes are "
                                                        "never drawn together.")
-        policy = "last" if any(given) else _choose("Rows", POLICIES, "rows", help=POLICY_HELP,
-                                                   format_func=_policy_words)
+        rows = [policy for policy in POLICIES if not (probe.endswith(SHUFFLED) and policy.startswith("words"))]
+        policy = "last" if any(given) else _choose("Rows", rows, "rows", help=POLICY_HELP, format_func=_policy_words)
         chosen = [known[name] for name in names if name in known]
         used = {dtype for *_, dtype in protocols(workspace.store(), chosen)}
         dtype = _precision(used)
@@ -121,7 +123,7 @@ def _first_runs(known: dict[str, Run]) -> list[str]:
 def _follow_probe(known: dict[str, Run]) -> None:
     """When none of the chosen runs is meant for the current probe, switch to the probe of the first."""
     own = [known[name].default_probe or DEFAULT for name in st.session_state.runs if name in known]
-    if own and st.session_state.get("probe") not in own:
+    if own and str(st.session_state.get("probe")).removesuffix(SHUFFLED) not in own:
         st.session_state.probe = own[0]
 
 

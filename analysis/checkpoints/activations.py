@@ -2,7 +2,7 @@
 
 .npy           one array, the site `final`
 .npz           an array for each site under its name; `ids` and `documents` name the rows, `label...` describe them
-.safetensors   the same arrays; ids and documents as JSON lists in its metadata
+.safetensors   the same arrays; ids, documents and labels as JSON lists in its metadata
 """
 
 import json
@@ -24,7 +24,7 @@ from analysis.store import Representation
 
 PREFIX = "rows:"
 SUFFIXES = (".npy", ".npz", ".safetensors")
-NAMES = ("ids", "documents")
+NAMES, LABEL = ("ids", "documents"), "label"
 MOST_SITES, MOST_ARRAYS, MIN_ROWS = 1_000, 4_000, 4
 LONGEST_SITE = 80
 SCATTERS = 4  # scatter matrices that stand in memory at once: the whole, a group, the rest, its eigenvectors
@@ -33,12 +33,9 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 def read_rows(path: Path) -> Representation:
     """Rows, ids and documents of one file. Raises ExplorerError naming the array that cannot be used."""
-    if path.stat().st_size > memory_limit() / 3:
-        raise ExplorerError(f"{path.name} is {path.stat().st_size / 1e9:.1f} GB, more than this machine should hold at "
-                            "once; give fewer rows.")
-    arrays = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}[path.suffix](path)
+    arrays = _arrays(path)
     names = {name: arrays.pop(name) for name in NAMES if name in arrays}
-    sites = {name: array for name, array in arrays.items() if not name.startswith("label")}
+    sites = {name: array for name, array in arrays.items() if not name.startswith(LABEL)}
     rows = {name: _checked(path, name, sites[name]) for name in sorted(sites, key=site_order)}
     if not rows or len(rows) > MOST_SITES:
         raise ExplorerError(f"{path.name} holds {len(rows)} arrays of rows; give between 1 and {MOST_SITES}, one "
@@ -54,6 +51,33 @@ def read_rows(path: Path) -> Representation:
     documents = _names(path, "documents", names.get("documents"), n) or ids
     facts = {"texts": n, "texts_cut": 0, "tokens": None, "loss": None, "loss_tokens": 0, "sites": list(rows)}
     return Representation(rows=rows, row_ids=ids, document_ids=documents, facts=facts)
+
+
+def labels_of(path: Path) -> dict[str, tuple[str, ...]]:
+    """What a file says of its rows: a text for each row under the name of each `label...` array, without `label_`.
+
+    Numbers are written as the shortest text that gives them back. Raises ExplorerError naming the array that has not
+    one label for each row.
+    """
+    arrays = _arrays(path)
+    n = {len(array) for name, array in arrays.items() if name not in NAMES and not name.startswith(LABEL)
+         and array.ndim}
+    if len(n) != 1:
+        read_rows(path)  # raises, and says what is wrong with the rows
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in arrays.items():
+        if name.startswith(LABEL):
+            plain = values.astype(str) if values.dtype.kind in "fiu" else values
+            found[name.removeprefix(f"{LABEL}_") or name] = _names(path, f"labels {name!r}", plain, max(n)) or ()
+    return found
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a file by its name."""
+    if path.stat().st_size > memory_limit() / 3:
+        raise ExplorerError(f"{path.name} is {path.stat().st_size / 1e9:.1f} GB, more than this machine should hold at "
+                            "once; give fewer rows.")
+    return {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}[path.suffix](path)
 
 
 def _checked(path: Path, name: str, array: np.ndarray) -> np.ndarray:
@@ -152,8 +176,9 @@ def _safetensors(path: Path) -> dict[str, np.ndarray]:
     with safe_open(path, framework="numpy") as handle:
         metadata = handle.metadata() or {}
     try:
-        names = {name: np.array(json.loads(metadata[name]), dtype=str) for name in NAMES if name in metadata}
+        names = {name: np.array(json.loads(text), dtype=str) for name, text in metadata.items()
+                 if name in NAMES or name.startswith(LABEL)}
         return load_file(path) | names
     except (ValueError, RecursionError, SystemError) as error:
-        raise ExplorerError(f"{path.name}: ids and documents in its metadata must be JSON lists of texts "
+        raise ExplorerError(f"{path.name}: ids, documents and labels in its metadata must be JSON lists of texts "
                             f"({_line(error)}).") from error

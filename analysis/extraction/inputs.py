@@ -1,5 +1,6 @@
 """What a network is given: texts as tokens, images as pixels, sounds as samples, in batches whose padding is known."""
 
+import hashlib
 import re
 import wave
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ class Feed:
 
 def feed(loaded: Loaded, probe: Probe, batch_tokens: int, policy: Policy | None = None) -> Feed:
     """Batches of a probe for a network. Raises ExplorerError when the network reads another kind of thing, or cannot
-    tell which token ends a word and the policy is one of words."""
+    tell which token ends a word and the policy is one of words, or the tokens of the texts are shuffled and it is."""
     words = policy if policy and policy.kind == "words" else None
     if probe.kind != loaded.modality:
         raise ExplorerError(f"This model reads {loaded.modality}s and the probe {probe.name} holds {probe.kind}s; "
@@ -67,6 +68,9 @@ def feed(loaded: Loaded, probe: Probe, batch_tokens: int, policy: Policy | None 
     if words and loaded.modality != "text":
         raise ExplorerError(f"The token policy {words} takes words of texts, and the probe {probe.name} holds "
                             f"{probe.kind}s; use the token policy mean or every-K.")
+    if words and probe.shuffled:
+        raise ExplorerError(f"The token policy {words} takes words of texts, and the probe {probe.name} shuffles their "
+                            "tokens, so no word survives; use the token policy last, mean or every-K.")
     if loaded.modality == "image":
         view = _view(loaded, probe)
         return Feed(_images(loaded, probe.texts, view), len(probe.texts), view=view)
@@ -102,8 +106,9 @@ def _tokens(tokenizer: Any, probe: Probe, longest: int,
     ends: list[np.ndarray] = []
     cut = 0
     for start in range(0, len(probe.texts), TEXTS_AT_ONCE):
-        texts = [text.text for text in probe.texts[start:start + TEXTS_AT_ONCE]]
-        encoded = tokenizer(texts, truncation=True, max_length=longest)
+        chosen = probe.texts[start:start + TEXTS_AT_ONCE]
+        texts = [text.text for text in chosen]
+        encoded = tokenizer(texts, truncation=True, max_length=longest, return_special_tokens_mask=probe.shuffled)
         if words and not encoded.encodings:
             raise ExplorerError(f"The tokenizer {type(tokenizer).__name__} does not tell which characters its tokens "
                                 f"cover, and the token policy {words} needs that; use the token policy last or mean.")
@@ -111,13 +116,32 @@ def _tokens(tokenizer: Any, probe: Probe, longest: int,
             ends += [_word_ends(one, text, words) for one, text in zip(encoded.encodings, texts, strict=True)]
         lengths = [len(ids) for ids in encoded["input_ids"]]
         packed = np.fromiter(chain.from_iterable(encoded["input_ids"]), dtype=np.int32, count=sum(lengths))
-        short += np.split(packed, np.cumsum(lengths)[:-1])
+        some = np.split(packed, np.cumsum(lengths)[:-1])
+        short += _shuffled(tokenizer, chosen, some, encoded["special_tokens_mask"]) if probe.shuffled else some
         if encoded.encodings:
             cut += sum(bool(encoding.overflowing) for encoding in encoded.encodings)
         else:  # a tokenizer in Python does not tell what it cut
             full = tokenizer(texts, verbose=False)["input_ids"]
             cut += sum(len(a) != len(b) for a, b in zip(full, encoded["input_ids"], strict=True))
     return short, cut, ends
+
+
+def _shuffled(tokenizer: Any, texts: tuple[Text, ...], sequences: list[np.ndarray],
+              added: list[list[int]]) -> list[np.ndarray]:
+    """The tokens of each text in an order that is its own, drawn from its id, whatever the other texts are.
+
+    Special tokens at its ends stay: those that the tokenizer `added`, and those that begin and end texts with it.
+    """
+    ends = [id for id in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id,
+                          tokenizer.sep_token_id) if id is not None]
+    moved = []
+    for text, ids, mask in zip(texts, sequences, added, strict=True):
+        special = np.array(mask, dtype=bool) | np.isin(ids, ends)
+        free = np.maximum.accumulate(~special) & np.maximum.accumulate(~special[::-1])[::-1]
+        order = np.random.default_rng(int(hashlib.sha256(text.id.encode()).hexdigest(), 16))
+        moved.append(ids.copy())
+        moved[-1][free] = order.permutation(ids[free])
+    return moved
 
 
 def _word_ends(encoding: Any, text: str, policy: Policy) -> Int[np.ndarray, "m 2"]:

@@ -3,11 +3,12 @@
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from analysis.checkpoints.archive import Limits, is_archive, unpack
 from analysis.errors import ExplorerError
-from analysis.extraction.probes import AS_GIVEN, IMAGES, SOUNDS, Probe, built_in_probes, load_probe
+from analysis.extraction.probes import AS_GIVEN, IMAGES, SHUFFLED, SOUNDS, Probe, built_in_probes, load_probe
 from analysis.files import cache_root
 
 SUFFIXES = (".txt", ".csv", ".jsonl", ".parquet", ".zip")
@@ -69,5 +70,18 @@ def _without_wrapper(folder: Path) -> Path:
 
 
 def find_probe(name: str) -> Probe:
-    """A probe by its name, built in or added, or by the path of its file or folder."""
-    return load_probe(added_probes().get(name, name))
+    """A probe by its name, built in or added, or by the path of its file or folder; `+shuffled` may stand behind it."""
+    plain = name.removesuffix(SHUFFLED)
+    return load_probe(f"{added_probes().get(plain, plain)}{name[len(plain):]}")
+
+
+def shuffled_names(names: Iterable[str]) -> list[str]:
+    """Of each of these probes that holds texts, the name of the same texts with their tokens shuffled."""
+    return [f"{name}{SHUFFLED}" for name in names if _holds_texts(name)]
+
+
+def _holds_texts(name: str) -> bool:
+    try:
+        return find_probe(name).kind == "text" and name != AS_GIVEN
+    except ExplorerError:
+        return False

@@ -7,7 +7,7 @@ import json
 import lzma
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from analysis.keys import digest
 BUILT_IN = PROJECT / "demo" / "probes"
 DEFAULT = "sotu-held-out"
 AS_GIVEN = "as-given"  # the rows came with the run, so there is no text
+SHUFFLED = "+shuffled"  # ends the name of a probe whose texts are read with their tokens in a random order
 MAX_BYTES, MOST_TEXTS = 200_000_000, 1_000_000
 IMAGES, SOUNDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp"), (".wav",)
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -49,6 +50,7 @@ class Probe:
     name: str
     texts: tuple[Text, ...]
     kind: str = "text"  # or image, sound
+    shuffled: bool = False  # each text is read with its tokens in a random order, which its id fixes
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -57,7 +59,8 @@ class Probe:
 
     @cached_property
     def digest(self) -> str:
-        return digest([(text.id, text.document, text.content or text.text) for text in self.texts])
+        texts = [(text.id, text.document, text.content or text.text) for text in self.texts]
+        return digest({"shuffled": texts} if self.shuffled else texts)
 
     @property
     def identity(self) -> str:
@@ -72,8 +75,11 @@ def built_in_probes() -> list[str]:
 def load_probe(name: str | Path) -> Probe:
     """A built-in probe by name, or a file: .jsonl (optionally .xz), .csv or .parquet with `text` and, optionally, `id`
     and `document` (other columns are labels); .txt with one text a line; or a folder of images or of .wav sounds, whose
-    sub-folders are labels. Raises ExplorerError naming the line that is wrong.
+    sub-folders are labels. `+shuffled` behind the name gives the same texts with the tokens of each in a random order.
+    Raises ExplorerError naming the line that is wrong.
     """
+    if str(name).endswith(SHUFFLED):
+        return shuffled(load_probe(str(name).removesuffix(SHUFFLED)))
     if name == AS_GIVEN:
         return Probe(AS_GIVEN, ())
     path = next((p for p in BUILT_IN.glob("*.jsonl*") if p.name.split(".")[0] == str(name)), Path(name))
@@ -84,6 +90,16 @@ def load_probe(name: str | Path) -> Probe:
                             "of a .jsonl, .csv, .parquet or .txt file, or of a folder of images.")
     found = path.stat()
     return _read(path, found.st_mtime_ns, found.st_size)
+
+
+def shuffled(probe: Probe) -> Probe:
+    """The probe with the tokens of each text shuffled: what remains is which tokens a text has, and how many."""
+    if probe.kind != "text" or probe.shuffled or probe.name == AS_GIVEN:
+        held = "shuffled texts already" if probe.shuffled else f"{probe.kind}s" if probe.kind != "text" else \
+            "rows that came with a run"
+        raise ExplorerError(f"The probe {probe.name} holds {held}, and {SHUFFLED} shuffles the tokens of texts; leave "
+                            "it out, or choose a probe of texts.")
+    return replace(probe, name=f"{probe.name}{SHUFFLED}", shuffled=True)
 
 
 @lru_cache(maxsize=2)

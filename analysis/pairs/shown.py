@@ -14,7 +14,8 @@ GROUPS = {  # the modules of analysis/measures, the usual ones first
           "Subspaces and regression": ("linear_regression", "cca", "subspace_overlap", "shared_dimensions"),
           "Distances (RSA)": ("rsa", "topological_rsa"),
           "Neighbours": ("neighbours", "cknna", "information_imbalance"),
-          "Shape": ("procrustes",)}
+          "Shape": ("procrustes",),
+          "Topology": ("topological_divergence", "merge_trees")}
 OTHERS = "Others"
 
 

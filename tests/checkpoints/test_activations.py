@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from analysis import compute, registry, similarity
 from analysis.__main__ import main
-from analysis.checkpoints.activations import read_rows
+from analysis.checkpoints.activations import labels_of, read_rows
 from analysis.checkpoints.folder import open_run
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import load_probe
@@ -298,3 +298,51 @@ def test_the_command_line_measures_a_file_and_shows_and_compares_it(tmp_path, ca
     assert main(["compare", path, "--json", "--measure", "linear_cka_biased"]) == 0
     assert json.loads(capsys.readouterr().out)["values"] == [[pytest.approx(1)]]
     assert main(["sweep", path, "--probe", "sotu-held-out"]) == 2 and "as-given" in capsys.readouterr().err
+
+
+# --- labels ---
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_labels_come_by_name_without_the_prefix_as_one_text_a_row_and_are_no_sites(tmp_path, suffix):
+    words, path = [f"kind {k % 3}" for k in range(24)], tmp_path / f"x{suffix}"
+    if suffix == ".npz":
+        saved(path, final=X, label_angle=np.arange(24, dtype=np.float32), label_kind=np.array(words),
+              label=np.array([word.encode() for word in words]))
+    else:
+        save_file({"final": X, "label_angle": np.arange(24, dtype=np.float32)}, path,
+                  metadata={"label_kind": json.dumps(words), "label": json.dumps(words)})
+    labels = labels_of(path)
+    assert set(labels) == {"angle", "kind", "label"} and list(read_rows(path).rows) == ["final"]
+    assert labels["kind"] == labels["label"] == tuple(words)
+    assert labels["angle"] == tuple(f"{k}.0" for k in range(24))
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", ">f4", "f8", "i2", "u1"])
+def test_a_number_is_written_as_the_shortest_text_that_gives_it_back(tmp_path, kind):
+    given = (np.arange(24) / 10 if "f" in kind else np.arange(24)).astype(kind)
+    texts = labels_of(saved(tmp_path / "x.npz", final=X, label_x=given))["x"]
+    assert np.array(texts).astype(given.dtype).tolist() == given.tolist() and max(map(len, texts)) <= 6
+
+
+def test_a_file_without_labels_has_none(tmp_path):
+    assert labels_of(saved(tmp_path / "x.npz", final=X, ids=np.arange(24))) == {}
+    assert labels_of(saved(tmp_path / "x.npy", final=X)) == {}
+
+
+@pytest.mark.parametrize(("labels", "words"), [
+    (np.arange(23), ("label_x", "23", "24 rows")), (np.zeros((24, 2)), ("label_x", "48", "24 rows")),
+    (np.array(["\ud800"] * 24), ("label_x",)), (np.array("one"), ("label_x", "24 rows"))], ids=str)
+def test_labels_that_are_not_one_text_a_row_are_refused_by_name_and_leave_the_rows_readable(tmp_path, labels, words):
+    path = saved(tmp_path / "x.npz", final=X, label_x=labels)
+    refused(lambda: labels_of(path), path.name, *words)
+    assert read_rows(path).rows["final"].tolist() == X.tolist()
+
+
+def test_labels_are_refused_with_the_rows_they_are_of_and_never_unpickled(tmp_path):
+    refused(lambda: labels_of(saved(tmp_path / "none.npz", label_x=np.arange(24))), "none.npz", "0 arrays")
+    refused(lambda: labels_of(saved(tmp_path / "two.npz", a=X, b=Y[:5], label_x=np.arange(24))), "two.npz", "5, 24")
+    np.savez(tmp_path / "objects.npz", final=X, label_x=np.array([{}] * 24, dtype=object))
+    refused(lambda: labels_of(tmp_path / "objects.npz"), "objects.npz", "Python objects")
+    save_file({"final": X}, tmp_path / "x.safetensors", metadata={"label_x": "no json"})
+    refused(lambda: labels_of(tmp_path / "x.safetensors"), "x.safetensors", "labels", "JSON lists")

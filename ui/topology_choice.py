@@ -1,0 +1,106 @@
+"""What the page Topology chooses from: the settings of the clouds, one representation, and two that are compared."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from analysis import registry
+from analysis.errors import ExplorerError
+from analysis.pairs.shown import group
+from analysis.references import citation
+from analysis.topology import reading, words
+from analysis.topology.computing import FEWEST, Question
+from ui import jobs_panel
+from ui.pair_choice import SHARED
+from ui.plain import plain
+from ui.selection import Selection
+
+DRIFT_PAGE = Path(__file__).parents[1] / "pages" / "drift.py"
+USUAL, MOST_POINTS = Question(), 500
+DIRECTIONS = [0, 2, 4, 8]
+PAIRED = ("rtd_per_point", "rtd_lite_per_point", "srtd_lite_per_point", "nts_edges", "nts_merge_heights")
+REFERENCES = {"previous": "the checkpoint before", "last": "the last checkpoint"}
+
+
+def pick_question() -> tuple[Question, list[str]]:
+    """How clouds are made, with the options that tell the command line the same; stops the page if it cannot be."""
+    with st.expander("Settings of the clouds", icon=":material/tune:"):
+        one, two, three = st.columns(3)
+        points = one.number_input("Points in a cloud", FEWEST, MOST_POINTS, USUAL.points, 50, key="ph_points",
+                                  bind="query-params", help="Distinct rows. Counts and totals grow with it, so clouds "
+                                  "are compared at equal numbers of points only.")
+        drawn = two.number_input("Draws", 1, 100, USUAL.draws, key="ph_draws", bind="query-params",
+                                 help="Clouds of different documents: how far other texts move what is shown.")
+        made = three.number_input("Surrogates of each kind", 19, 999, USUAL.surrogates, 20, key="ph_surrogates",
+                                  bind="query-params", help="Clouds without structure. The lowest p they can give is 1 "
+                                                            "over their number and one.")
+        top = one.selectbox("Highest dimension", [1, 2], key="ph_dim", bind="query-params",
+                            format_func=lambda k: f"H{k}", help="H2 takes long, and at most 250 points.")
+        along = two.selectbox("Distances along", DIRECTIONS, key="ph_directions", bind="query-params",
+                              format_func=lambda k: f"{k} leading directions" if k else "all directions",
+                              help="The leading principal directions of each cloud.")
+        seed = three.number_input("Seed", 0, 9999, 0, key="ph_seed", bind="query-params")
+    try:
+        question = Question(int(points), int(drawn), int(made), int(top), int(along), int(seed))
+    except ExplorerError as error:
+        st.error(plain(error), icon=":material/block:")
+        st.stop()
+    return question, words.options(question)
+
+
+def pick_dimension(column: Any, question: Question) -> int:
+    """Components, loops or voids."""
+    words = ["H0: components", "H1: loops", "H2: voids"][:question.max_dim + 1]
+    return words.index(column.segmented_control("Of", words, default=words[1], key="ph_of", bind="query-params",
+                                                required=True) or words[1])
+
+
+def offer(chosen: Selection, records: Sequence[dict[str, Any]], sites: Sequence[str], question: Question,
+          options: Sequence[str]) -> None:
+    """What is missing, with the command that computes it and how long that may take."""
+    lacking = reading.lacking(chosen.runs, sites, records)
+    if not lacking:
+        return
+    runs = list(dict.fromkeys(checkpoint.run for checkpoint, _ in lacking))
+    named = [site for site in sites if any(site == of for _, of in lacking)]
+    asked = sum(len(run.checkpoints) for run in chosen.runs) * len(sites)
+    jobs_panel.offer(["topology", *runs, *(part for site in named for part in ("--site", site)), *options,
+                      *chosen.argv], f"topology of {', '.join(runs)} at {', '.join(named)}",
+                     f"Topology is computed for {asked - len(lacking)} of {asked} representations at these settings. "
+                     f"{words.cost(question, len(lacking))}")
+
+
+def follow_click() -> None:
+    """Show the representation whose point was clicked on the chart over training."""
+    points = [point["customdata"] for point in st.session_state["ph over"]["selection"]["points"]
+              if point.get("customdata")]
+    if points:
+        revision, run, site = points[-1][:3]
+        st.session_state.ph_at = f"{run}@{revision}:{site}"
+
+
+def pick_item(column: Any, label: str, key: str, names: Sequence[str], usual: str) -> str:
+    """One of the representations that are computed."""
+    if key in st.session_state and st.session_state[key] not in names:
+        del st.session_state[key]  # of another run, site or setting
+    return column.selectbox(label, names, index=list(names).index(usual), key=key, bind="query-params")
+
+
+def point_to_divergences() -> None:
+    """The measures of topology between two representations of the same rows, on their pages."""
+    shared = {name: found for name in SHARED if (found := st.query_params.get_all(name))}
+    known = registry.all_measures()
+    for measure in (known[name] for name in PAIRED if name in known):
+        st.page_link(DRIFT_PAGE, label=f"{measure.label}, over training", icon=":material/trending_up:",
+                     query_params={"kind": group(measure), "similarity": measure.label, **shared})
+    st.caption("They match row by row, which diagrams do not: two clouds with equal diagrams can hold their rows in "
+               "different places. The pages Similarity and Pair have them too.")
+
+
+def how_to_read(count: int) -> None:
+    """What a bar is, and what misleads."""
+    with st.expander("How to read topology", icon=":material/menu_book:"):
+        st.markdown(words.how_to_read(count))
+        st.caption("  \n".join(citation(key) for key in words.CITED))
