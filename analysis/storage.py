@@ -10,6 +10,7 @@ from analysis.store import ROWS, Store
 
 KINDS = {"representations": "rows, which a forward pass can make again", "results": "measured values",
          "matrices": "pair comparisons", "stitches": "what stitched models predict",
+         "topology": "persistence diagrams", "topology-changes": "distances of diagrams", "maps": "maps of points",
          "uploads": "files that came through the browser", "downloads": "weights from the Hub, while they are needed",
          "jobs": "logs of jobs", "tasks": "logs of tasks", "damaged": "files that failed their checksum"}
 IN_USE_S = 600.0

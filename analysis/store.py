@@ -5,6 +5,7 @@ cache/ids/<digest>.json           row and document ids, shared by all that have 
 cache/results/<checkpoint>/<digest>/<batch>.json (+ .<sha>.safetensors for curves)     a batch of results
 cache/matrices/<digest>.json + .<sha>.safetensors                                      a pair matrix
 cache/stitches/<digest>.json + .<sha>.safetensors                                      what a stitched model predicts
+cache/topology/, topology-changes/, maps/                                              other records, in the same way
 cache/runs/<name>.json                                                                 folders a person opened
 cache/downloads/<commit>.<machine>.<process>/                                          weights, while they are needed
 cache/uploads/<id>/ cache/probes/                                                      what came through the browser
@@ -230,6 +231,10 @@ class Store(CheckedFiles):
             if meta is not None and tensors is not None:
                 return meta["record"], tensors
         return None
+
+    def has_record(self, kind: str, name: str) -> bool:
+        """Whether there is such a record, without reading it."""
+        return any((root / kind / f"{name}.json").exists() for root in self.folders)
 
     # --- runs a person opened ---
 

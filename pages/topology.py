@@ -61,6 +61,7 @@ distance = left.selectbox("Distance", list(changes.DISTANCES), key="ph_distance"
 reference = right.segmented_control("From", list(topology_choice.REFERENCES), default="previous", key="ph_reference",
                                     bind="query-params", required=True,
                                     format_func=topology_choice.REFERENCES.__getitem__) or "previous"
+topology_choice.offer_changes(chosen, picked, question, options)
 moved = [one for run in chosen.runs for site in picked
          for one in changes.records(store, run.checkpoints, site, protocol, question)]
 if drawn := reading.distances_over_training(moved, distance, reference):

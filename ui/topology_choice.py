@@ -10,9 +10,9 @@ from analysis import registry
 from analysis.errors import ExplorerError
 from analysis.pairs.shown import group
 from analysis.references import citation
-from analysis.topology import reading, words
+from analysis.topology import changes, reading, words
 from analysis.topology.computing import FEWEST, Question
-from ui import jobs_panel
+from ui import jobs_panel, workspace
 from ui.pair_choice import SHARED
 from ui.plain import plain
 from ui.selection import Selection
@@ -70,6 +70,17 @@ def offer(chosen: Selection, records: Sequence[dict[str, Any]], sites: Sequence[
                       *chosen.argv], f"topology of {', '.join(runs)} at {', '.join(named)}",
                      f"Topology is computed for {asked - len(lacking)} of {asked} representations at these settings. "
                      f"{words.cost(question, len(lacking))}")
+
+
+def offer_changes(chosen: Selection, sites: Sequence[str], question: Question, options: Sequence[str]) -> None:
+    """The same command where diagrams are there and their distances are not."""
+    store = workspace.store()
+    runs = [run.name for run in chosen.runs for site in sites
+            if changes.lacking(store, run.checkpoints, site, chosen.protocol, question)]
+    if runs:
+        argv = ["topology", *dict.fromkeys(runs), *(part for site in sites for part in ("--site", site)), *options]
+        jobs_panel.offer([*argv, *chosen.argv], f"distances along {', '.join(dict.fromkeys(runs))}",
+                         "Some distances between diagrams are not computed yet. It takes some seconds a run.")
 
 
 def follow_click() -> None:

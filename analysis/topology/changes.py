@@ -1,6 +1,7 @@
 """How far apart the diagrams of two representations lie: along training, and whether more than other texts explain."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from analysis.keys import Checkpoint, digest
 from analysis.representations import Protocol, Report, silent
 from analysis.store import Store
 from analysis.topology.cell import Cell
+from analysis.topology.computing import KIND as CELLS
 from analysis.topology.computing import Item, Question, name_of, stored
 from analysis.topology.diagrams import Bars
 from analysis.topology.distances import bottleneck, merges_apart, wasserstein
@@ -58,32 +60,39 @@ def difference(a: Cell, b: Cell, dimension: int, *, same_documents: bool) -> Two
 def compute(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol, question: Question,
             report: Report = silent) -> None:
     """Distances of each checkpoint of a run to the one before and to the last, where both have been computed."""
-    known = [(checkpoint, cell) for checkpoint in checkpoints
-             if (cell := stored(store, (checkpoint, site), protocol, question)) is not None]
-    pairs = {(known[i][0], known[j][0]): (known[i][1], known[j][1]) for i in range(1, len(known)) for j in (i - 1,)}
-    pairs |= {(known[i][0], known[-1][0]): (known[i][1], known[-1][1]) for i in range(len(known) - 1)}
-    for number, ((one, other), (a, b)) in enumerate(pairs.items()):
+    pairs = lacking(store, checkpoints, site, protocol, question)
+    for number, (one, other) in enumerate(pairs):
         report(number, len(pairs), f"{one.run}, {site}: {one.revision} and {other.revision}")
-        name = _name((one, site), (other, site), protocol, question)
-        if a.points != b.points or store.get_record(KIND, name) is not None:
-            continue
-        store.put_record(KIND, name, {"version": VERSION}, {**_arrays("apart", apart(a, b)),
-                                                            **_arrays("noise", among_draws(a))})
+        a, b = (stored(store, (checkpoint, site), protocol, question) for checkpoint in (one, other))
+        if a is not None and b is not None:
+            together = a.points == b.points  # else there is nothing to compare, which is kept as well
+            store.put_record(KIND, _name((one, site), (other, site), protocol, question), {"version": VERSION},
+                             {**_arrays("apart", apart(a, b)), **_arrays("noise", among_draws(a))} if together else {})
     report(1, 1, "done")
+
+
+def lacking(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol,
+            question: Question) -> list[tuple[Checkpoint, Checkpoint]]:
+    """Pairs of computed checkpoints whose distance is not computed: of neighbours, and of each with the last."""
+    known = _known(store, checkpoints, site, protocol, question)
+    pairs = dict.fromkeys([*((after, before) for before, after in pairwise(known)),
+                           *((one, known[-1]) for one in known[:-1])])
+    return [pair for pair in pairs
+            if not store.has_record(KIND, _name((pair[0], site), (pair[1], site), protocol, question))]
 
 
 def records(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol,
             question: Question) -> list[dict[str, Any]]:
     """One record a checkpoint, reference and distance: its mean over draws, their spread, and what different draws of
     the checkpoint itself are apart."""
-    known = [c for c in checkpoints if stored(store, (c, site), protocol, question) is not None]
+    known = _known(store, checkpoints, site, protocol, question)
     found = []
     for number, checkpoint in enumerate(known):
         others = {"previous": known[number - 1] if number else None, "last": known[-1]}
         for reference, other in others.items():
             kept = None if other in (None, checkpoint) else store.get_record(
                 KIND, _name((checkpoint, site), (other, site), protocol, question))
-            if kept is None or other is None:
+            if other is None or kept is None or not kept[1]:
                 continue
             for name in DISTANCES:
                 values, noise = kept[1][f"apart.{name}"], kept[1][f"noise.{name}"]
@@ -93,6 +102,11 @@ def records(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol
                               "spread": float(values.std(ddof=1)) if len(values) > 1 else None,
                               "noise": float(noise.mean()) if len(noise) else None})
     return found
+
+
+def _known(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol,
+           question: Question) -> list[Checkpoint]:
+    return [c for c in checkpoints if store.has_record(CELLS, name_of(c, site, protocol, question))]
 
 
 def _arrays(prefix: str, lists: dict[str, list[float]]) -> dict[str, np.ndarray]:

@@ -84,7 +84,8 @@ def test_what_was_kept_is_what_was_computed(loop):
         assert before.points == after.points and before.scale == after.scale
         assert all(np.array_equal(a, b) for a, b in zip(before.bars, after.bars, strict=True)), "the engine's float32"
     for kind, null in loop.nulls.items():
-        assert all(np.allclose(null.summaries[name], again.nulls[kind].summaries[name], rtol=1e-6) for name in SUMMARIES)
+        assert all(np.allclose(null.summaries[name], again.nulls[kind].summaries[name], rtol=1e-6)
+                   for name in SUMMARIES)
 
 
 def test_the_seed_decides_the_result_and_the_number_of_processes_does_not():

@@ -60,7 +60,8 @@ def test_disjoint_draws_have_about_equally_many_rows_when_documents_differ_in_le
     assert max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.parametrize(("rows", "points", "expected"), [(400, 300, int(LEFT_OVER * 100)), (400, 50, 50), (100, 300, 0)])
+@pytest.mark.parametrize(("rows", "points", "expected"),
+                         [(400, 300, int(LEFT_OVER * 100)), (400, 50, 50), (100, 300, 0)])
 def test_a_disjoint_draw_has_as_many_points_as_all_can_have_or_none(rows, points, expected):
     folds = disjoint([str(row) for row in range(rows)], points, 0, 4)
     assert fold_points(folds, points) == expected
