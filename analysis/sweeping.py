@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis import compute, registry, similarity, views
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
-from analysis.extraction.probes import DEFAULT
+from analysis.extraction.probes import DEFAULT, SHUFFLED
 from analysis.keys import Policy, Run, site_order
 from analysis.measure import Measure
 from analysis.runs import find_run, remember
@@ -69,7 +69,8 @@ def _fan_out(store: Store, runs: list[Run], probe: str, protocol: compute.Protoc
     """One task for each checkpoint that lacks something, on a scheduler; they meet in the store."""
     from analysis.jobs.cluster import Task, fan_out
     path = Path(probe).expanduser()
-    given = ["--probe", str(path.absolute()) if path.exists() else probe, "--policy", str(protocol.policy),
+    is_file = path.with_name(path.name.removesuffix(SHUFFLED)).exists()
+    given = ["--probe", str(path.absolute()) if is_file else probe, "--policy", str(protocol.policy),
              "--dtype", protocol.dtype, *(f"--measure={m.name}" for m in measures),
              *(f"--set={pair}" for pair in arguments.set or [])]
     tasks = []

@@ -12,8 +12,9 @@ CAUTION = "A local estimate. Above about 20 it is a lower bound: 50 dimensions r
 SHARED: dict[str, Any] = {
     "arity": 1, "unit": "dimensions", "version": 1, "on_demand": True, "min_samples": 4,
     "direction": "larger: nearby rows spread in more directions",
-    "null": "no fixed value: compare with the same texts with their tokens shuffled, where it is much lower, and with "
-            "the untrained checkpoint (step 0), where the peak at middle depth of trained language models is absent",
+    "null": "no fixed value: compare with the same texts with their tokens shuffled, and with the first checkpoint. In "
+            "large language models both lacked the peak at middle depth (Cheng et al. 2025); where rows are last "
+            "tokens, shuffling also changes which token is read",
 }
 SEARCHED: dict[str, Any] = {
     **SHARED, "takes": "neighbours", "bounds": (0.0, np.inf), "invariant_to": SIMILARITY,

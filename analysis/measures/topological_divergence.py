@@ -119,7 +119,7 @@ MEASURES = (
     Measure(name="rtd_per_point", fn=rtd_per_point, label="RTD per point", symbol="RTD/n",
             direction="smaller: more alike (0: the same clusters and loops at the same distances)",
             cost="n^2 (d1 + d2), then n^3 or more for loops", reference="barannikov2022representation",
-            caveats=f"Slow where the rows of one side lie along one direction. {_CAVEATS}", params=(
+            caveats=f"Slow where one side is all clusters or one direction. {_CAVEATS}", params=(
                 Param(name="points", default=200, low=20, high=500, help="Most rows used, evenly spaced among more; "
                       "time grows with a high power of it."),), **_SHARED),
     Measure(name="rtd_lite_per_point", fn=rtd_lite_per_point, label="RTD-lite per point",

@@ -110,7 +110,7 @@ def test_the_number_on_the_overview_is_the_last_stored_value():
 
 def test_the_overview_lists_every_run_with_its_extent():
     table = opened("overview").dataframe[0].value
-    assert set(table["run"]) == {SEED_1, "sotu-neox-seed2", MODULAR, *(
+    assert set(table["run"]) == {SEED_1, "sotu-neox-seed2", MODULAR, "known-answers", *(
         f"vit-digits-{view}-seed{seed}" for view in ("persistence", "pixels") for seed in (1, 2))}
     row = table.set_index("run").loc[SEED_1]
     assert (row["checkpoints"], row["first"], row["last"]) == (20, "step0", "step16000")
