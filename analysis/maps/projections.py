@@ -110,7 +110,8 @@ def _pca(frames: Mapping[str, Rows], seed: int, report: Report) -> Projection:
 
 def _tsne(frames: Mapping[str, Rows], seed: int, report: Report) -> Projection:
     """The first frame begins at its principal plane, each other where the one before ended and without exaggeration,
-    which would scatter it anew: the divergence it ends at is no higher, and rows that did not change stay.
+    which would scatter it anew: rows that did not change stay. Where much changes at once, a frame begun anew would
+    keep a little more of the full space.
 
     Reference: van der Maaten & Hinton 2008.
     """
