@@ -1,21 +1,28 @@
 """Persistent homology: the adapter against the engine that it calls, and workers against the engine alone."""
 
 import os
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from analysis.representations import silent
+from analysis.store import Representation
+from analysis.topology.computing import Plan, Question, of_checkpoint
 from analysis.topology.engine import normalised, persistence
-from analysis.topology.workers import Refused, Workers
+from analysis.topology.workers import Task, Workers
 from benchmarks.timing import ratio
 
-CLOUDS, POINTS, WIDTH, CLUSTERS = 100, 400, 256, 10
+SITES, DRAWS, ROWS, POINTS, WIDTH, CLUSTERS = 5, 10, 2_000, 400, 256, 10
 
 
-def _distances(count: int) -> list[np.ndarray]:
-    """Of clouds like a language model's: clusters, and variances that fall as 1 / rank."""
+def _clouds(count: int, points: int) -> list[np.ndarray]:
+    """Like a language model's: clusters, and variances that fall as 1 / rank."""
     rng, spread = np.random.default_rng(0), np.arange(1, WIDTH + 1)**-0.5
-    return [normalised((2 * rng.standard_normal((CLUSTERS, WIDTH))[rng.integers(CLUSTERS, size=POINTS)]
-                        + rng.standard_normal((POINTS, WIDTH))) * spread)[0] for _ in range(count)]
+    return [((2 * rng.standard_normal((CLUSTERS, WIDTH))[rng.integers(CLUSTERS, size=points)]
+              + rng.standard_normal((points, WIDTH))) * spread).astype(np.float32) for _ in range(count)]
 
 
 def _alone(clouds: list[np.ndarray]) -> None:
@@ -27,7 +34,7 @@ def _alone(clouds: list[np.ndarray]) -> None:
 
 def adapter() -> dict:
     """H0 and H1 with checks and arrays, against ripser's compiled function on the same distances."""
-    clouds = _distances(10)
+    clouds = [normalised(cloud)[0] for cloud in _clouds(10, POINTS)]
     single = [distances.astype(np.float32) for distances in clouds]
 
     def ours() -> None:
@@ -38,16 +45,27 @@ def adapter() -> dict:
             "value": ratio(ours, lambda: _alone(single)), "peer": "ripser 0.6.15, its compiled function", "n": POINTS}
 
 
-def workers() -> dict:
-    """Clouds on all cores, starting the workers included, against the engine alone, divided by the cores."""
+def workers() -> list[dict]:
+    """Five sites against the engine alone on the same distances, divided by the cores: ten draws each, from the rows to
+    the bars, and all that the command works out for them. The processes are there: checkpoints share them."""
     cores = os.cpu_count() or 1
-    clouds = _distances(CLOUDS)
-    single = [distances.astype(np.float32) for distances in clouds]
+    question, documents = Question(points=POINTS, draws=DRAWS, surrogates=19), [str(row) for row in range(ROWS)]
+    representation = Representation(rows={f"block {i}": rows for i, rows in enumerate(_clouds(SITES, ROWS))}, facts={},
+                                    row_ids=tuple(documents), document_ids=tuple(documents))
 
-    def ours() -> None:
-        with Workers(cores) as pool:
-            assert not any(isinstance(bars, Refused) for bars in pool.map((distances, 1) for distances in clouds))
+    def tasks(count: int | None) -> Iterator[Task]:
+        for rows in representation.rows.values():
+            yield from islice(Plan(rows, documents, question).tasks(), count)
 
-    return {"name": f"H0 and H1 of {CLOUDS} clouds in {cores} limited workers / the engine alone over {cores}, "
-                    f"n = {POINTS}", "value": ratio(ours, lambda: _alone(single), 3) * cores, "bar": 1.2,
-            "better": "lower", "peer": "ripser 0.6.15, its compiled function", "n": CLOUDS}
+    found = []
+    with Workers(cores) as pool, threadpool_limits(1):
+        for what, count, bar, ours in (
+                ("draws", DRAWS, 1.2, lambda: list(pool.map(tasks(DRAWS)))),
+                ("draws, disjoint draws and surrogates", None, None,
+                 lambda: of_checkpoint(representation, list(representation.rows), question, pool, silent))):
+            single = [distances.astype(np.float32) for distances, _ in tasks(count)]
+            found.append({"name": f"topology of {SITES} sites, {len(single)} {what}, in {cores} limited workers / the "
+                                  f"engine alone over {cores}, n = {POINTS}", "bar": bar, "better": "lower",
+                          "value": ratio(ours, partial(_alone, single), 3) * cores, "n": len(single),
+                          "peer": "ripser 0.6.15, its compiled function"})
+    return found

@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from analysis.topology.diagrams import Bars, Diagrams
 
-KINDS = {"matched": "Gaussian of the same covariance", "shuffled": "principal components shuffled and made uncorrelated again"}
+KINDS = {"matched": "Gaussian of the same covariance",
+         "shuffled": "principal components shuffled and made uncorrelated again"}
 SUMMARIES = ("longest", "total", "entropy", "bars")
 GRID = np.linspace(0.0, 1.5, 151)  # radii of Betti curves, in units of the 0.9 quantile of the distances
 BAND = (0.05, 0.5, 0.95)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from analysis.errors import ExplorerError, Undefined
 from analysis.keys import Checkpoint, digest, site_order
@@ -76,7 +77,7 @@ def compute(store: Store, checkpoints: Sequence[Checkpoint], sites: Sequence[str
                     representation = extraction.ensure(checkpoint, inner)
                 todo = [site for site in _known(representation, checkpoint, sites)
                         if stored(store, (checkpoint, site), protocol, question) is None]
-                done, failed = _of_checkpoint(representation, todo, question, workers, inner)
+                done, failed = of_checkpoint(representation, todo, question, workers, inner)
                 for site, cell in done.items():
                     store.put_record(KIND, name_of(checkpoint, site, protocol, question), *packed(cell))
             failed = [f"{checkpoint.run} {checkpoint.revision}, {sentence}" for sentence in failed]
@@ -93,7 +94,7 @@ def compute(store: Store, checkpoints: Sequence[Checkpoint], sites: Sequence[str
 
 def of_rows(x: Float[np.ndarray, "n d"], documents: Sequence[str], question: Question, workers: Workers) -> Cell:
     """The topology of rows that are at hand. Raises Undefined where it cannot be worked out."""
-    plan = _Plan(x, documents, question)
+    plan = Plan(x, documents, question)
     return plan.cell([_checked(answer) for answer in workers.map(plan.tasks())])
 
 
@@ -106,16 +107,16 @@ def _known(representation: Representation, checkpoint: Checkpoint, sites: Sequen
     return have if sites is None else list(dict.fromkeys(sites))
 
 
-def _of_checkpoint(representation: Representation, sites: Sequence[str], question: Question, workers: Workers,
+def of_checkpoint(representation: Representation, sites: Sequence[str], question: Question, workers: Workers,
                    report: Report) -> tuple[dict[str, Cell], list[str]]:
     """Cells of some sites of one checkpoint, and a sentence for each that has none. The clouds of all sites follow each
     other without a pause; after the first that is refused, the others of its site are not tried."""
-    plans, failed, of = dict[str, _Plan](), dict[str, str](), list[str]()
+    plans, failed, of = dict[str, Plan](), dict[str, str](), list[str]()
 
     def tasks() -> Iterator[Task]:
         for site in sites:
             try:
-                plans[site] = _Plan(representation.rows[site], representation.document_ids, question)
+                plans[site] = Plan(representation.rows[site], representation.document_ids, question)
             except Undefined as reason:
                 failed[site] = f"{site}: {reason}."
                 continue
@@ -126,27 +127,30 @@ def _of_checkpoint(representation: Representation, sites: Sequence[str], questio
                 yield task
 
     answers: dict[str, list[tuple[Bars, ...]]] = {site: [] for site in sites}
-    for number, answer in enumerate(workers.map(tasks())):
-        site = of[number]
-        if isinstance(answer, Refused):
-            failed.setdefault(site, f"{site}: {answer.reason}")
-            continue
-        answers[site].append(answer)
-        part = len(answers[site]) / plans[site].count
-        report(sites.index(site) + part, len(sites), f"{site}, cloud {len(answers[site])} of {plans[site].count}")
+    with threadpool_limits(1):  # all cores are the workers'
+        for number, answer in enumerate(workers.map(tasks())):
+            site = of[number]
+            if isinstance(answer, Refused):
+                failed.setdefault(site, f"{site}: {answer.reason}")
+                continue
+            answers[site].append(answer)
+            part = len(answers[site]) / plans[site].count
+            report(sites.index(site) + part, len(sites), f"{site}, cloud {len(answers[site])} of {plans[site].count}")
     return ({site: plan.cell(answers[site]) for site, plan in plans.items() if site not in failed},
             list(failed.values()))
 
 
-class _Plan:
+class Plan:
     """The clouds of one representation: draws, disjoint draws, and surrogates of the first draw."""
 
     def __init__(self, x: Float[np.ndarray, "n d"], documents: Sequence[str], question: Question):
         self.x, self.question, self.made = x, question, list[float]()
         self.distinct = engine.distinct(x)
+        self.is_distinct = np.isin(np.arange(len(x)), self.distinct)
         self.points = min(question.points, len(self.distinct))
         if self.points < FEWEST:
             raise Undefined(f"there are {len(self.distinct)} distinct rows among {len(x)}, and a cloud needs {FEWEST}")
+        documents = np.unique(np.asarray(documents), return_inverse=True)[1]  # as numbers, which sort sooner
         every = 1 if self.points == len(self.distinct) else question.draws
         self.draws = [self._first(draws.drawn(documents, self.points, question.seed, draw), self.points)
                       for draw in range(every)]
@@ -190,7 +194,7 @@ class _Plan:
 
     def _first(self, order: np.ndarray, points: int) -> np.ndarray:
         """The first rows of an order that are distinct."""
-        return order[np.isin(order, self.distinct)][:points]
+        return order[self.is_distinct[order]][:points]
 
 
 def _checked(answer: tuple[Bars, ...] | Refused) -> tuple[Bars, ...]:

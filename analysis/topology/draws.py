@@ -1,9 +1,12 @@
 """Which rows a cloud is made of: random subsamples that know which rows are of one document."""
 
 from collections.abc import Sequence
+from heapq import heapreplace
 
 import numpy as np
 from jaxtyping import Int
+
+Rows = Int[np.ndarray, " n"]
 
 SHARE = 0.5  # of the documents that a draw is taken from: draws then differ as other documents would make them differ
 LEFT_OVER = 0.8  # of a fold's rows that a disjoint draw takes, for there may be duplicates among them
@@ -17,21 +20,24 @@ def drawn(documents: Sequence[str], points: int, seed: int, draw: int) -> Int[np
     of each document, then a second of each. The others follow in the same way, for clouds with duplicates. The same
     rows come for every representation of the same documents.
     """
-    generator = np.random.default_rng([seed, draw])
-    groups = _shuffled_groups(documents, generator)
-    sizes = np.cumsum([len(rows) for rows in groups])
-    taken = max(int(np.ceil(SHARE * len(groups))), int(np.searchsorted(sizes, points)) + 1)
-    return np.concatenate([_in_turns(groups[:taken]), _in_turns(groups[taken:])])
+    of, order, turns, rank = _shuffled(documents, np.random.default_rng([seed, draw]))
+    sizes = np.bincount(rank[of])
+    enough = np.searchsorted(np.cumsum(sizes), points) + 1
+    left = rank[of] >= max(np.ceil(SHARE * len(sizes)), enough)
+    return order[np.lexsort((rank[of][order], turns, left[order]))]
 
 
 def disjoint(documents: Sequence[str], points: int, seed: int, draws: int) -> list[Int[np.ndarray, " m"]]:
     """Rows of draws that share no document, in the order in which they are taken; as many points each as `fold_points`
     says. They are as good as independent, which a test between two clouds needs."""
-    groups = _shuffled_groups(documents, np.random.default_rng([seed, draws]))
-    folds: list[list[np.ndarray]] = [[] for _ in range(draws)]
-    for rows in sorted(groups, key=len, reverse=True):  # stable, so that documents of one size stay shuffled
-        min(folds, key=lambda fold: sum(map(len, fold))).append(rows)
-    return [_in_turns(fold) for fold in folds]
+    of, order, turns, rank = _shuffled(documents, np.random.default_rng([seed, draws]))
+    sizes = np.bincount(rank[of])
+    fold_of, smallest = np.empty(len(sizes), dtype=int), [(0, fold) for fold in range(draws)]
+    for document in np.argsort(-sizes, kind="stable").tolist():  # documents of one size stay shuffled
+        size, fold_of[document] = smallest[0]
+        heapreplace(smallest, (size + int(sizes[document]), int(fold_of[document])))
+    evenly = order[np.lexsort((rank[of][order], turns))]
+    return [evenly[fold_of[rank[of[evenly]]] == fold] for fold in range(draws)]
 
 
 def fold_points(folds: Sequence[Int[np.ndarray, " m"]], points: int) -> int:
@@ -40,19 +46,14 @@ def fold_points(folds: Sequence[Int[np.ndarray, " m"]], points: int) -> int:
     return enough if enough >= FEWEST else 0
 
 
-def _shuffled_groups(documents: Sequence[str], generator: np.random.Generator) -> list[np.ndarray]:
-    """The rows of each document in random order, documents in random order."""
+def _shuffled(documents: Sequence[str], generator: np.random.Generator,
+              ) -> tuple[Rows, Rows, Rows, Int[np.ndarray, " documents"]]:
+    """The document of each row by number; rows in random order, and with each the how manyth of its document it is;
+    and the place of each document in a random order of documents."""
     _, of = np.unique(np.asarray(documents), return_inverse=True)
     order = generator.permutation(len(of))
-    rows = order[np.argsort(of[order], kind="stable")]
-    groups = np.split(rows, np.cumsum(np.bincount(of))[:-1])
-    return [groups[i] for i in generator.permutation(len(groups))]
-
-
-def _in_turns(groups: Sequence[np.ndarray]) -> Int[np.ndarray, " m"]:
-    """One row of each group, then a second of each, and so on."""
-    if not groups:
-        return np.empty(0, dtype=int)
-    rows = np.concatenate(groups)
-    turns = np.concatenate([np.arange(len(group)) for group in groups])
-    return rows[np.argsort(turns, kind="stable")]
+    grouped = np.argsort(of[order], kind="stable")
+    counts = np.bincount(of)
+    turns = np.empty(len(of), dtype=int)
+    turns[grouped] = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return of, order, turns, generator.permutation(len(counts))
