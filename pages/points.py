@@ -24,7 +24,7 @@ if found is None:
     st.stop()
 
 several = Policy.gives_several(chosen.protocol.rows)
-labels = reading.labels_of(chosen.protocol.probe, found, several)
+labels = map_choice.labels_of(found, question)
 way, since = map_choice.pick_colour(found, labels, several)
 picked, matches = map_choice.pick_points(found)
 at = map_choice.pick_frame(found)

@@ -1,6 +1,7 @@
 """What the page Map of points chooses from: the frames, the map, and the points that are looked at."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -8,7 +9,8 @@ from numpy import where
 from pandas import DataFrame
 
 from analysis import compute
-from analysis.keys import Run
+from analysis.checkpoints import activations
+from analysis.keys import Policy, Run
 from analysis.maps import computing, reading
 from analysis.maps.computing import Question
 from analysis.maps.shown import PointMap
@@ -78,6 +80,19 @@ def stored(question: Question) -> PointMap | None:
     if found is None:
         _read.clear()
     return found
+
+
+def labels_of(found: PointMap, question: Question) -> reading.Labels:
+    """What is known of the rows: labels of the probe's texts, or those that came with the rows."""
+    checkpoint, _ = question.items[0]
+    if checkpoint.path.startswith(activations.PREFIX):
+        return _given_labels(question.digest, checkpoint.path.removeprefix(activations.PREFIX), found)
+    return reading.labels_of(question.protocol.probe, found, Policy.gives_several(question.protocol.rows))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _given_labels(key: str, path: str, _found: PointMap) -> reading.Labels:
+    return computing.given_labels(Path(path), _found)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

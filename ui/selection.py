@@ -13,7 +13,8 @@ from analysis.keys import Policy, Run
 from ui import opener, workspace
 from ui.plain import plain
 
-POLICIES = ["last", "mean", "first", "mean-keep-first", "every-8", "every-16", "every-32", "words-1", "words-4"]
+POLICIES = ["last", "mean", "first", "mean-keep-first", "every-1", "every-8", "every-16", "every-32", "words-1",
+            "words-4"]
 DTYPES = ["float32", "bfloat16"]
 POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, every k-th, or the one that "
                "ends each word or every 4th word. Words are the same for every model, so choose words to compare, word "
@@ -49,7 +50,7 @@ def pick() -> Selection:
         st.stop()
     asked = [name for name in st.query_params.get_all("runs") if name in known]
     if _arrived() or "runs" not in st.session_state:
-        st.session_state.runs = st.session_state.get("runs") or asked or _first_runs(known)
+        st.session_state.runs = asked or st.session_state.get("runs") or _first_runs(known)  # a link knows best
     with st.session_state.get("pickers") or st.sidebar:
         names = st.multiselect("Runs", list(known), key="runs", persist_state="session",
                                placeholder="Choose one or more runs", on_change=_follow_probe, args=(known,))
@@ -90,8 +91,8 @@ def _arrived() -> bool:
 
 def _choose(label: str, options: list[str], key: str, **how: Any) -> str:
     """One of some options: what the session or else the URL says where it is among them, and else the first."""
-    asked = [st.session_state.get(key), st.query_params.get(key), options[0]]
-    if st.session_state.arrived or asked[0] not in options:
+    asked = [st.query_params.get(key), st.session_state.get(key), options[0]]
+    if st.session_state.arrived or asked[1] not in options:
         st.session_state[key] = next(value for value in asked if value in options)
     chosen = st.selectbox(label, options, key=key, persist_state="session", **how)
     to_url(key, [] if chosen == options[0] else [chosen])
@@ -129,6 +130,6 @@ def _follow_probe(known: dict[str, Run]) -> None:
 
 def _policy_words(policy: str) -> str:
     words = {"first": "first token", "last": "last token", "mean": "mean of tokens",
-             "mean-keep-first": "mean of tokens, position 0 kept", "words-1": "every word"}
+             "mean-keep-first": "mean of tokens, position 0 kept", "every-1": "every token", "words-1": "every word"}
     kind, _, every = policy.partition("-")
     return words.get(policy, f"every {every}th {'word' if kind == 'words' else 'token'}")

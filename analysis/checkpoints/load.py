@@ -228,6 +228,13 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     return not tensor.is_floating_point() or bool(tensor.sum().isfinite() or torch.isfinite(tensor).all())
 
 
+def load_tokenizer(folder: Path, settings: dict[str, Any]) -> Any:
+    """The tokenizer of a checkpoint alone, looked over and staged as for a load; `settings` are those of its config."""
+    preflight.tokenizer(folder)
+    with _staged(folder, settings) as staged:
+        return _tokenizer(folder, staged)
+
+
 def _tokenizer(folder: Path, staged: Path) -> Any:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(staged, **SAFE)

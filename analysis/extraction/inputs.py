@@ -117,7 +117,7 @@ def _tokens(tokenizer: Any, probe: Probe, longest: int,
         lengths = [len(ids) for ids in encoded["input_ids"]]
         packed = np.fromiter(chain.from_iterable(encoded["input_ids"]), dtype=np.int32, count=sum(lengths))
         some = np.split(packed, np.cumsum(lengths)[:-1])
-        short += _shuffled(tokenizer, chosen, some, encoded["special_tokens_mask"]) if probe.shuffled else some
+        short += in_random_order(tokenizer, chosen, some, encoded["special_tokens_mask"]) if probe.shuffled else some
         if encoded.encodings:
             cut += sum(bool(encoding.overflowing) for encoding in encoded.encodings)
         else:  # a tokenizer in Python does not tell what it cut
@@ -126,7 +126,7 @@ def _tokens(tokenizer: Any, probe: Probe, longest: int,
     return short, cut, ends
 
 
-def _shuffled(tokenizer: Any, texts: tuple[Text, ...], sequences: list[np.ndarray],
+def in_random_order(tokenizer: Any, texts: tuple[Text, ...], sequences: list[np.ndarray],
               added: list[list[int]]) -> list[np.ndarray]:
     """The tokens of each text in an order that is its own, drawn from its id, whatever the other texts are.
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from analysis.checkpoints import hub, preflight
 from analysis.checkpoints.config import read_config
-from analysis.checkpoints.load import LONGEST_CONTEXT, _staged, _tokenizer
-from analysis.extraction.inputs import TEXTS_AT_ONCE, _shuffled
+from analysis.checkpoints.load import LONGEST_CONTEXT, load_tokenizer
+from analysis.extraction.inputs import TEXTS_AT_ONCE, in_random_order
 from analysis.extraction.probes import Text
 from analysis.keys import Checkpoint
 
@@ -37,7 +37,7 @@ def tokens_at(checkpoint: Checkpoint, texts: Sequence[Text], positions: Sequence
                       for one, text, places in zip(encoded.encodings, some, wanted, strict=True)]
             continue
         ids = [np.array(one) for one in encoded["input_ids"]]
-        ids = _shuffled(tokenizer, some, ids, encoded["special_tokens_mask"]) if shuffled else ids
+        ids = in_random_order(tokenizer, some, ids, encoded["special_tokens_mask"]) if shuffled else ids
         found += [[(tokenizer.decode([int(one[position])]), 0) for position in places]
                   for one, places in zip(ids, wanted, strict=True)]
     return found
@@ -52,10 +52,8 @@ def _loaded(checkpoint: Checkpoint) -> tuple[Any, int]:
     """The tokenizer of a checkpoint, and how many tokens its network reads at most."""
     with _folder(checkpoint) as folder:
         settings = read_config(folder)
-        preflight.tokenizer(folder)
-        with _staged(folder, settings) as staged:
-            limit = settings.get("max_position_embeddings") or settings.get("n_positions") or LONGEST_CONTEXT
-            return _tokenizer(folder, staged), min(limit, LONGEST_CONTEXT)
+        limit = settings.get("max_position_embeddings") or settings.get("n_positions") or LONGEST_CONTEXT
+        return load_tokenizer(folder, settings), min(limit, LONGEST_CONTEXT)
 
 
 @contextmanager

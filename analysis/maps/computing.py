@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -223,3 +224,10 @@ def _known(names: Sequence[str], there: Sequence[str], no: str) -> None:
     for name in names:
         if name not in there:
             raise ExplorerError(f"{no} {name[:80]!r}; it has {', '.join(sorted(there, key=site_order))}.")
+
+
+def given_labels(path: Path, found: PointMap) -> dict[str, list[str]]:
+    """The labels that came in a file of rows, for every row that was searched."""
+    every = activations.labels_of(path)
+    place = {id: row for row, id in enumerate(activations.read_rows(path).row_ids)} if every else {}
+    return {name: [held[place[id]] for id in found.row_ids] for name, held in every.items()}

@@ -150,11 +150,11 @@ class Plan:
         self.points = min(question.points, len(self.distinct))
         if self.points < FEWEST:
             raise Undefined(f"there are {len(self.distinct)} distinct rows among {len(x)}, and a cloud needs {FEWEST}")
-        documents = np.unique(np.asarray(documents), return_inverse=True)[1]  # as numbers, which sort sooner
+        of = np.unique(np.asarray(documents), return_inverse=True)[1]  # numbers sort sooner than names
         every = 1 if self.points == len(self.distinct) else question.draws
-        self.draws = [self._first(draws.drawn(documents, self.points, question.seed, draw), self.points)
+        self.draws = [self._first(draws.drawn(of, self.points, question.seed, draw), self.points)
                       for draw in range(every)]
-        folds = draws.disjoint(documents, self.points, question.seed, question.draws) if question.draws > 1 else []
+        folds = draws.disjoint(of, self.points, question.seed, question.draws) if question.draws > 1 else []
         fold_points = draws.fold_points(folds, self.points) if folds else 0
         disjoint = [self._first(rows, fold_points) for rows in folds] if fold_points else []
         self.folds = disjoint if all(len(rows) == fold_points for rows in disjoint) else []

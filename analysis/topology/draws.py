@@ -13,7 +13,7 @@ LEFT_OVER = 0.8  # of a fold's rows that a disjoint draw takes, for there may be
 FEWEST = 30  # points of a disjoint draw; fewer say nothing
 
 
-def drawn(documents: Sequence[str], points: int, seed: int, draw: int) -> Int[np.ndarray, " m"]:
+def drawn(documents: Sequence[str] | Rows, points: int, seed: int, draw: int) -> Int[np.ndarray, " m"]:
     """Rows in the order in which they are taken for one draw: a cloud is the first `points` distinct ones.
 
     Half of the documents are taken at random, or as many as are needed for `points` rows, and their rows in turns: one
@@ -27,7 +27,7 @@ def drawn(documents: Sequence[str], points: int, seed: int, draw: int) -> Int[np
     return order[np.lexsort((rank[of][order], turns, left[order]))]
 
 
-def disjoint(documents: Sequence[str], points: int, seed: int, draws: int) -> list[Int[np.ndarray, " m"]]:
+def disjoint(documents: Sequence[str] | Rows, points: int, seed: int, draws: int) -> list[Int[np.ndarray, " m"]]:
     """Rows of draws that share no document, in the order in which they are taken; as many points each as `fold_points`
     says. They are as good as independent, which a test between two clouds needs."""
     of, order, turns, rank = _shuffled(documents, np.random.default_rng([seed, draws]))
@@ -46,7 +46,7 @@ def fold_points(folds: Sequence[Int[np.ndarray, " m"]], points: int) -> int:
     return enough if enough >= FEWEST else 0
 
 
-def _shuffled(documents: Sequence[str], generator: np.random.Generator,
+def _shuffled(documents: Sequence[str] | Rows, generator: np.random.Generator,
               ) -> tuple[Rows, Rows, Rows, Int[np.ndarray, " documents"]]:
     """The document of each row by number; rows in random order, and with each the how manyth of its document it is;
     and the place of each document in a random order of documents."""
