@@ -29,9 +29,12 @@ def recomputed(tmp_path_factory):
 
 def test_bundled_values_are_what_the_code_computes(recomputed):
     fresh, _ = recomputed
-    bundled = compute.records(Store(RESULTS), find_run(Store(RESULTS), "sotu-neox-seed1"))
+    bundled = compute.records(Store(RESULTS), find_run(Store(RESULTS), "sotu-neox-seed1"),
+                              probe=load_probe("sotu-held-out").identity)
     compared = 0
     for record in bundled:
+        if registry.get(record["measure"]).on_demand:
+            continue
         other = fresh[record["site"], record["measure"]]
         if record["revision"] == REVISION and record["protocol"]["params"] == other["protocol"]["params"]:
             assert record["fingerprint"] == other["fingerprint"]

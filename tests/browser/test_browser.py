@@ -15,8 +15,9 @@ from tests.checkpoints.models import copied, edit_weights
 PAGES = {"": "How did the representation change?", "trajectories": "Trajectories", "spectra": "Spectra",
          "similarity": "Similarity", "drift": "Similarity over training", "similarity_map": "Map of representations",
          "pair": "Pair", "stitching": "Stitching", "seed_question": "Different inside, same in function?",
-         "measures": "Measures"}
-FIGURES = ["", "trajectories", "spectra", "similarity", "drift"]
+         "topology": "Topology", "intrinsic_dimension": "Intrinsic dimension", "points": "Map of points",
+         "known_answers": "Known answers", "measures": "Measures"}
+FIGURES = ["", "trajectories", "spectra", "similarity", "drift", "topology", "intrinsic_dimension", "points"]
 OFFERS = {"pair"}  # bundled results hold no rows, so the page offers to read them
 DRAWN = ".js-plotly-plot .main-svg"
 
