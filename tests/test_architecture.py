@@ -14,7 +14,7 @@ HEAVY = {"streamlit", "plotly", "torch", "transformers"}
 # Who may import what. A path matches an entry that it equals or, for a folder (ending in /), lies in.
 HOMES = {
     "streamlit": ("app.py", "pages/", "ui/"),
-    "plotly": ("analysis/figures/", "analysis/export.py"),
+    "plotly": ("analysis/figures/", "analysis/publishing/", "analysis/export.py"),
     "torch": ("analysis/checkpoints/load.py", "analysis/checkpoints/loader.py", "analysis/checkpoints/cards.py",
               "analysis/extraction/", "analysis/stitching/", "demo/", "benchmarks/"),
     "transformers": ("analysis/checkpoints/load.py", "analysis/extraction/", "analysis/stitching/", "demo/",

@@ -10,7 +10,7 @@ from ui.plain import plain
 PUBLIC_VARIABLE = "EXPLORER_PUBLIC"
 SET_UP = ("This app can be reached from other machines and nobody has to log in, so it stays closed. Either bind it to "
           "this machine (`--server.address 127.0.0.1`, the default), or set up a login: install `streamlit[auth]` and "
-          "put an OpenID Connect provider into `[auth]` of `.streamlit/secrets.toml` (docs/public.md).")
+          "put an OpenID Connect provider into `[auth]` of `.streamlit/secrets.toml` (docs/deploy.md).")
 
 
 def let_in() -> None:

@@ -44,7 +44,7 @@ export default function (component) {
     find("progress").hidden = false;
     try {
       const list = JSON.stringify(files.map(([name, file]) => [name, file.size, file.lastModified]));
-      const upload = await ask("POST", "/uploads", list);
+      const upload = await ask("POST", data.path, list);
       const byName = new Map(files);
       const total = upload.sizes.reduce((a, b) => a + b, 0);
       let there = upload.received.reduce((a, b) => a + b, 0);
@@ -58,7 +58,7 @@ export default function (component) {
           let ready = await next;
           if (ready.at !== at) ready = await prepare(file, at); // the server stood elsewhere
           next = prepare(file, at + PIECE); // while this one is on its way
-          const path = `/uploads/${upload.id}/${k}?offset=${at}`;
+          const path = `${data.path}/${upload.id}/${k}?offset=${at}`;
           const answer = await ask("PUT", path, ready.piece, ready.headers);
           there += answer.received - at;
           at = answer.received;
@@ -68,7 +68,7 @@ export default function (component) {
         }
       }
       say("Checking the files ...");
-      const opened = await ask("POST", `/uploads/${upload.id}/finish`);
+      const opened = await ask("POST", `${data.path}/${upload.id}/finish`);
       const left = upload.skipped.length ? ` ${upload.skipped.length} other file(s) were left out.` : "";
       say(`Opened ${opened.run}: ${opened.checkpoints} checkpoint(s).${left}`);
       setTriggerValue("opened", opened.run);

@@ -10,7 +10,7 @@ from analysis.extraction.library import SUFFIXES, add_probe
 from analysis.runs import open_upload
 from ui import opener, workspace
 from ui.plain import plain
-from ui.upload_route import give_token
+from ui.upload_route import PATH, give_token
 
 HERE = Path(__file__).parent
 SMALL_MB = 100
@@ -36,7 +36,8 @@ def draw() -> None:
         except ExplorerError as error:
             st.error(plain(error), icon=":material/error:")
             return
-    result = _stream(key="upload", data={"token": st.session_state.upload_token}, on_opened_change=lambda: None)
+    result = _stream(key="upload", data={"token": st.session_state.upload_token, "path": PATH},
+                     on_opened_change=lambda: None)
     if opened := [run for run in workspace.runs() if run.name == result.opened]:  # a browser may say anything
         opener.choose(opened[0], "upload")
         st.rerun()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -25,6 +26,8 @@ from analysis.runs import open_upload
 TOKEN_LIVES_S = 24 * 3600.0
 MOST_TOKENS = 10_000
 LONGEST_LIST = 1_000_000
+BASE = (st.get_option("server.baseUrlPath") or "").strip("/")
+PATH = f"/{BASE}/uploads" if BASE else "/uploads"
 _tokens: dict[str, tuple[str, float]] = {}
 
 
@@ -103,6 +106,6 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
     return answer
 
 
-ROUTES = [Route("/uploads", _answered(begin), methods=["POST"]),
-          Route("/uploads/{id}/finish", _answered(finish), methods=["POST"]),
-          Route("/uploads/{id}/{number:int}", _answered(receive), methods=["PUT"])]
+ROUTES = [Route(PATH, _answered(begin), methods=["POST"]),
+          Route(PATH + "/{id}/finish", _answered(finish), methods=["POST"]),
+          Route(PATH + "/{id}/{number:int}", _answered(receive), methods=["PUT"])]

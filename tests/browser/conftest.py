@@ -49,7 +49,7 @@ def running(folder, **settings):
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
                                   cwd=PROJECT, env=settings, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}/{settings.get('STREAMLIT_SERVER_BASE_URL_PATH', '')}".rstrip("/")
     try:
         wait_until(lambda: server.poll() is not None or answers(f"{address}/_stcore/health"))
         assert server.poll() is None, (folder / "log").read_text()

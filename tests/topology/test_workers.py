@@ -50,8 +50,11 @@ def like(answer: tuple | Refused, task: Task) -> bool:
         np.array_equal(mine, theirs) for mine, theirs in zip(answer, persistence(*task), strict=True))
 
 
+older: set[int] = set()
+
+
 def children(parent: int) -> set[int]:
-    """Processes that run and were started by one."""
+    """Processes that run and were started by one; of this process, since the test began."""
     found = set()
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -60,7 +63,7 @@ def children(parent: int) -> set[int]:
             continue
         if int(above) == parent and state != "Z":
             found.add(int(file.parent.name))
-    return found
+    return found - older if parent == os.getpid() else found
 
 
 def until(condition) -> bool:
@@ -80,6 +83,8 @@ def hostile(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def none_is_left():
+    older.clear()  # a browser or an app that other tests share may run beside
+    older.update(children(os.getpid()))
     yield
     assert until(lambda: not children(os.getpid()))
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from analysis import __main__ as entry
 from analysis import runs as runs_module
 from analysis.__main__ import main
 from analysis.checkpoints.folder import DEMO
@@ -22,6 +23,12 @@ def small(monkeypatch):
     monkeypatch.setattr(recovered, "QUESTION", computing.Question(points=24, draws=2, surrogates=19, max_dim=2))
 
 
+@pytest.fixture
+def unbundled(monkeypatch, tmp_path):
+    """Without the results that come with the project."""
+    monkeypatch.setattr(entry, "PROJECT", tmp_path)
+
+
 def commands(at):
     return [shlex.split(code.value)[3:] for code in at.code if code.value.startswith("python -m analysis ")]
 
@@ -30,7 +37,8 @@ def said(at):
     return " ".join(shown.value for shown in [*at.markdown, *at.caption])
 
 
-def test_before_anything_is_computed_the_truth_the_rows_and_the_commands_are_shown_and_no_count(monkeypatch):
+def test_before_anything_is_computed_the_truth_the_rows_and_the_commands_are_shown_and_no_count(monkeypatch,
+                                                                                                       unbundled):
     calls = []
     monkeypatch.setattr(job, "start", lambda jobs, argv, title: calls.append(argv))
     at = opened("known_answers")
@@ -74,7 +82,7 @@ def test_a_shape_links_to_the_three_pages_opened_on_it(name):
     assert links["topology"]["sites"] == links["intrinsic_dimension"]["sites"] == links["points"]["map_site"] == [name]
 
 
-def test_the_links_open_the_pages_on_the_shape_and_at_the_settings_of_this_page():
+def test_the_links_open_the_pages_on_the_shape_and_at_the_settings_of_this_page(unbundled):
     assert main(["sweep", "known-answers", "--measure", "intrinsic_dimension_gride"]) == 0
     links = {link.proto.page: parse_qs(link.proto.query_string)
              for link in opened("known_answers", shape="torus").get("page_link")}
