@@ -77,11 +77,17 @@ class Neighbours:
 
 def distinct(x: Float[np.ndarray, "rows d"]) -> tuple[Float[np.ndarray, "n d"], Int[np.ndarray, " rows"]]:
     """The rows that differ, in order of first appearance, and which of them each row is."""
+    first, places = first_places(x)
+    return x[first], places
+
+
+def first_places(x: Float[np.ndarray, "rows d"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " rows"]]:
+    """Where each row that differs stands first, in order, and which of them each row is."""
     whole = np.ascontiguousarray(x + 0.0)  # 0.0 and -0.0 are equal and have other bytes
     _, first, places = np.unique(whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1]))).ravel(),
                                  return_index=True, return_inverse=True)
     order = np.argsort(first)
-    return x[first[order]], np.argsort(order)[places]
+    return first[order], np.argsort(order)[places]
 
 
 def _searched(x: Float[np.ndarray, "n d"], which: Int[np.ndarray, " m"],

@@ -178,6 +178,13 @@ def neighbours(rows: Float[np.ndarray, "n d"], drawn: int,
     return np.take_along_axis(which, order, axis=1), np.take_along_axis(far, order, axis=1)
 
 
+def given_labels(path: Path, found: PointMap) -> dict[str, list[str]]:
+    """The labels that came in a file of rows, for every row that was searched."""
+    every = activations.labels_of(path)
+    place = {id: row for row, id in enumerate(activations.read_rows(path).row_ids)} if every else {}
+    return {name: [held[place[id]] for id in found.row_ids] for name, held in every.items()}
+
+
 def _representations(store: Store, question: Question, report: Report) -> tuple[
         Alignment, dict[Checkpoint, tuple[Representation, Int[np.ndarray, " n"] | None]]]:
     """Each checkpoint's rows and which of them all have, in one order."""
@@ -224,10 +231,3 @@ def _known(names: Sequence[str], there: Sequence[str], no: str) -> None:
     for name in names:
         if name not in there:
             raise ExplorerError(f"{no} {name[:80]!r}; it has {', '.join(sorted(there, key=site_order))}.")
-
-
-def given_labels(path: Path, found: PointMap) -> dict[str, list[str]]:
-    """The labels that came in a file of rows, for every row that was searched."""
-    every = activations.labels_of(path)
-    place = {id: row for row, id in enumerate(activations.read_rows(path).row_ids)} if every else {}
-    return {name: [held[place[id]] for id in found.row_ids] for name, held in every.items()}

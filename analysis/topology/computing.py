@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from analysis.errors import ExplorerError, Undefined
 from analysis.keys import Checkpoint, digest, site_order
+from analysis.neighbours import first_places
 from analysis.representations import Extraction, Protocol, Report, silent
 from analysis.store import Representation, Store
 from analysis.topology import draws, engine, surrogates
@@ -145,7 +146,7 @@ class Plan:
 
     def __init__(self, x: Float[np.ndarray, "n d"], documents: Sequence[str], question: Question):
         self.x, self.question, self.made = x, question, list[float]()
-        self.distinct = engine.distinct(x)
+        self.distinct = first_places(x)[0]
         self.is_distinct = np.isin(np.arange(len(x)), self.distinct)
         self.points = min(question.points, len(self.distinct))
         if self.points < FEWEST:

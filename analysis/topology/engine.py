@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from analysis.errors import ExplorerError, Undefined
 from analysis.topology.diagrams import Bars, Diagrams
@@ -15,14 +15,6 @@ from analysis.topology.diagrams import Bars, Diagrams
 SCALE = 0.9  # the quantile of a cloud's distances that they are divided by
 MOST_SIMPLICES = 2**55 - 1  # that ripser can number; beyond it ends the process
 PRIMES = (2, 3, 5, 7, 11, 13)
-
-
-def distinct(x: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " m"]:
-    """Where each row occurs first, in order: rows that equal an earlier one in every number are left out."""
-    first: dict[bytes, int] = {}
-    for place, row in enumerate(np.asarray(x) + 0.0):  # -0.0 equals 0.0 but has other bytes; the sum is 0.0
-        first.setdefault(row.tobytes(), place)
-    return np.fromiter(first.values(), dtype=np.intp, count=len(first))
 
 
 def normalised(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " pairs"], float]:

@@ -13,8 +13,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist, squareform
 
 from analysis.errors import ExplorerError, Undefined
+from analysis.neighbours import first_places
 from analysis.topology import engine
-from analysis.topology.engine import diagrams, distinct, merges, normalised, persistence
+from analysis.topology.engine import diagrams, merges, normalised, persistence
 
 ROOT = Path(__file__).parents[2]
 
@@ -193,7 +194,7 @@ def test_distances_are_not_changed():
 def test_merges_and_bars_of_any_points_on_a_grid_are_ordered_and_end(x):
     h0, h1 = persistence(pdist(x), 1)
     assert len(h0) == len(x) - 1 and (np.diff(h0[:, 1]) >= 0).all()
-    assert np.count_nonzero(h0[:, 1] == 0) == len(x) - len(distinct(x))
+    assert np.count_nonzero(h0[:, 1] == 0) == len(x) - len(first_places(x)[0])
     assert (h1[:, 1] > h1[:, 0]).all() and (h1[:, 1] <= pdist(x).max() * (1 + 1e-6)).all()
 
 
@@ -259,15 +260,15 @@ def test_an_engine_that_gives_an_endless_loop_is_not_believed(monkeypatch):
         persistence(np.ones(3), 1)
 
 
-def test_distinct_keeps_the_first_of_equal_rows_in_order():
+def test_first_places_are_of_the_first_of_equal_rows_in_order():
     x = np.array([[1.0, 2], [0, 3], [1, 2], [-0.0, 3], [1, np.nextafter(2, 3)], [0, 3]])
-    np.testing.assert_array_equal(distinct(x), [0, 1, 4])
+    np.testing.assert_array_equal(first_places(x)[0], [0, 1, 4])
     np.testing.assert_array_equal(x[3], [-0.0, 3])
 
 
 @given(arrays(np.float32, st.tuples(st.integers(0, 20), st.just(3)), elements=st.sampled_from([-1.0, -0.0, 0.0, 2.0])))
-def test_distinct_is_the_first_place_of_each_row_as_numpy_finds_them(x):
-    np.testing.assert_array_equal(distinct(x), np.sort(np.unique(x + 0, axis=0, return_index=True)[1]))
+def test_first_places_are_the_first_place_of_each_row_as_numpy_finds_them(x):
+    np.testing.assert_array_equal(first_places(x)[0], np.sort(np.unique(x + 0, axis=0, return_index=True)[1]))
 
 
 def test_the_engine_is_loaded_only_when_it_is_used_and_without_its_front_end():
