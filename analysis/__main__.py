@@ -17,17 +17,21 @@ from analysis.checkpoints.preflight import MEMORY_VARIABLE
 from analysis.comparing import compare as compare_command
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import DEFAULT
-from analysis.files import PROJECT, cache_root
+from analysis.figures_command import add_options as figures_options
+from analysis.figures_command import make_figures as figures_command
+from analysis.files import PROJECT as PROJECT
 from analysis.jobs.limits import limit_this_process
 from analysis.jobs.queue import turn
 from analysis.map_command import map_points as map_command
 from analysis.pair_command import pair as pair_command
+from analysis.publishing.view import WAIT_S
+from analysis.report_command import make_report as report_command
 from analysis.runs import DEFAULT_PICK
 from analysis.status import Status
 from analysis.stitch_command import stitch as stitch_command
 from analysis.stitches import FIRST as FIRST_RULES
 from analysis.stitches import MAPS, SCOPES, TOKENS
-from analysis.store import Store
+from analysis.store import open_store
 from analysis.sweeping import sweep as sweep_command
 from analysis.topology_command import topology as topology_command
 
@@ -36,11 +40,6 @@ STOPPED = "stopped; finished checkpoints are kept, and the same command goes on 
 
 
 _asked_to_stop: list[int] = []
-
-
-def open_store() -> Store:
-    """The store in cache/ (or $EXPLORER_CACHE), with the bundled demo results beneath it."""
-    return Store(cache_root(), base=PROJECT / "demo" / "results")
 
 
 def _give_way() -> None:
@@ -53,7 +52,8 @@ def _give_way() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    if os.environ.get("EXPLORER_BACKGROUND"):
+    at_once = getattr(arguments, "at_once", False)  # somebody waits for it, and it takes seconds
+    if os.environ.get("EXPLORER_BACKGROUND") and not at_once:
         _give_way()
     signal.signal(signal.SIGTERM, _interrupt)
     if arguments.status:
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     status = Status(arguments.status)
     try:
         folder = status.path.parent if status.path else None
-        waits = folder and not getattr(arguments, "executor", None)  # a scheduler has its own queue
+        waits = folder and not getattr(arguments, "executor", None) and not at_once  # a scheduler has its own queue
         with turn(folder, status) if folder and waits else nullcontext():
             arguments.command(arguments, open_store(), status)
     except KeyboardInterrupt:
@@ -136,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("run", metavar="RUN")
     show.add_argument("--measure")
     show.add_argument("--site", help='embedding, "block K" or final')
+    show.add_argument("--format", choices=("text", "json", "csv", "parquet"), default="text", help="json: all values; "
+                      "csv and parquet: scalars as a tidy table (default: text)")
     show.add_argument("--json", action="store_true")
     protocol(show, None, None)
 
@@ -218,6 +220,8 @@ def _parser() -> argparse.ArgumentParser:
                           "all)")
     topology.add_argument("--site", action="append", help='embedding, "block K" or final; repeat for more, or all '
                           "(default: final)")
+    topology.add_argument("--against", metavar="RUN@REVISION", help="a checkpoint of any run that distances are taken "
+                          "from as well")
     for name, default, help in (
             ("--points", 300, "distinct rows in a cloud"), ("--draws", 10, "clouds that are drawn"),
             ("--surrogates", 39, "clouds without structure, of each of two kinds"),
@@ -242,12 +246,25 @@ def _parser() -> argparse.ArgumentParser:
                         "log-spaced) or all (default: log-12)")
     points.add_argument("--only", action="append", metavar="FRAME", help="a revision, or a site over layers; repeat "
                         "for more")
-    points.add_argument("--method", choices=("pca", "umap", "tsne"), default="pca", help="default: pca")
+    points.add_argument("--method", choices=("pca", "umap", "tsne", "given"), default="pca", help="given: the layout "
+                        "that came with rows of one's own (default: pca)")
     points.add_argument("--points", type=int, default=1_000, metavar="N", help="most rows that are drawn, spread over "
                         "the documents (default: 1000)")
     points.add_argument("--seed", type=int, default=0, help="of the drawn rows, of UMAP and t-SNE (default: 0)")
     points.add_argument("--json", action="store_true")
     protocol(points, "last", "float32")
+
+    figures_options(add("figures", figures_command))
+
+    report = add("report", report_command)
+    report.set_defaults(at_once=True)
+    report.add_argument("link", nargs="*", metavar="LINK", help="of a page, such as 'trajectories?runs=NAME'")
+    report.add_argument("--views", metavar="FILE", help="views as the page Saved views exports them, after the links")
+    report.add_argument("--out", metavar="FILE", default="report.html", help="default: report.html")
+    report.add_argument("--title", default="Report", help="default: Report")
+    report.add_argument("--note", default="", help="an introduction")
+    report.add_argument("--seconds", type=float, default=WAIT_S, metavar="S", help="most time to draw a page (default: "
+                        f"{WAIT_S:g})")
 
     storage = add("storage", commands.storage)
     storage.add_argument("--keep", type=float, metavar="GB", help="let rows go, those read longest ago first, until "

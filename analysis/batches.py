@@ -1,14 +1,19 @@
 """Results of one representation as what a file holds: JSON records, and tensors for what is long."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from analysis.files import collector_paused
 from analysis.keys import RepresentationKey, ResultKey
 from analysis.results import Curve, Replicates, Scalar
 
+HEAD_BYTES = 4096
 REPLICATES, SIZES, PAIRS = "replicates", "group sizes", "replicates without pairs"
 
 
@@ -20,6 +25,47 @@ class Stored:
     result: Scalar | Curve
     n: int
     d: int
+
+
+Asked = tuple[str, int, tuple[tuple[str, int], ...], int]  # a measure, its version, its settings and the schema
+
+
+class Batch(dict[ResultKey, Stored]):
+    """The results in one file, and which of them there are by measure, worked out once."""
+
+    def of(self, measure: str) -> Sequence[Stored]:
+        return self._of.get(measure, ())
+
+    def sites(self, asked: Asked) -> frozenset[str]:
+        """Where there is a result of a measure as it is asked for."""
+        return self._sites.get(asked, frozenset())
+
+    @cached_property
+    def _of(self) -> dict[str, list[Stored]]:
+        found: dict[str, list[Stored]] = {}
+        for key, item in self.items():
+            found.setdefault(key.measure, []).append(item)
+        return found
+
+    @cached_property
+    def _sites(self) -> dict[Asked, frozenset[str]]:
+        found: dict[Asked, set[str]] = {}
+        for key in self:
+            found.setdefault((key.measure, key.version, key.params, key.schema), set()).add(key.site)
+        return {asked: frozenset(sites) for asked, sites in found.items()}
+
+
+def head(path: Path) -> dict[str, Any]:
+    """What the file of a batch says first: the parts of its representation's key. Unchecked, and empty where it is not
+    there."""
+    try:
+        with path.open("rb") as handle:
+            handle.readline()  # the checksum
+            text = handle.read(HEAD_BYTES).decode(errors="ignore")
+        found, _ = json.JSONDecoder().raw_decode(text, text.index("{", 1))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
 
 
 def packed(results: Sequence[Stored]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -34,9 +80,11 @@ def packed(results: Sequence[Stored]) -> tuple[list[dict[str, Any]], dict[str, n
 
 
 def unpacked(records: Sequence[dict[str, Any]], representation: RepresentationKey,
-             tensors: Mapping[str, np.ndarray]) -> dict[ResultKey, Stored]:
+             tensors: Mapping[str, np.ndarray]) -> Batch:
     replicates = _replicates([record for record in records if record.get("paired")], tensors)
-    return {item.key: item for record in records for item in [_stored(record, representation, tensors, replicates)]}
+    with collector_paused():
+        items = [_stored(record, representation, tensors, replicates) for record in records]
+        return Batch(zip([item.key for item in items], items, strict=True))
 
 
 def _replicates(records: Sequence[dict[str, Any]], tensors: Mapping[str, np.ndarray]) -> Iterator[Replicates]:

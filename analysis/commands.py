@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from analysis import compute, registry, sample_size, views
 from analysis.checkpoints import glance, hub
@@ -55,8 +56,10 @@ def show(arguments: argparse.Namespace, store: Store, status: Status) -> None:
         if sites and arguments.site not in sites:
             raise ExplorerError(f"{run.name} has nothing at the site {arguments.site!r}; it has "
                                 f"{', '.join(sorted(sites, key=site_order))}.")
-    if arguments.json:
+    if arguments.json or arguments.format == "json":
         print(json.dumps(found))
+    elif arguments.format in ("csv", "parquet"):
+        _write_table(store, found, arguments.format)
     elif not found:
         print(f"Nothing is computed for {run.name} yet; run: python -m analysis sweep {arguments.run}", file=sys.stderr)
     else:
@@ -200,6 +203,20 @@ def measures(arguments: argparse.Namespace, store: Store, status: Status) -> Non
 
 
 # --- parts ---
+
+
+def _write_table(store: Store, found: list[dict[str, Any]], kind: str) -> None:
+    """Scalars as tables.tidy has them, on standard output."""
+    from analysis.export import table_csv  # with plotly, which no other command needs
+    from analysis.tables import of_records
+    table = of_records(store, found)
+    if kind == "csv":
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        sys.stdout.write(table_csv(rows).decode() if rows else f"{','.join(table)}\r\n")
+        return
+    if sys.stdout.isatty():
+        raise ExplorerError("Parquet is not text; send it into a file: ... --format parquet > values.parquet")
+    sys.stdout.buffer.write(table.to_parquet(index=False))
 
 
 def _held(report: Report) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from analysis import registry
-from analysis.batches import Stored
+from analysis.batches import Asked, Stored
 from analysis.errors import ExplorerError
 from analysis.evaluate import evaluate
 from analysis.files import collector_paused
@@ -49,11 +49,19 @@ def records(store: Store, run: Run, *, probe: str | None = None, policy: str | N
             for key in store.representations_of(checkpoint.fingerprint):
                 asked = policy == key.policy or (policy is None and not is_shares(key.policy))
                 if asked and probe in (None, key.probe) and dtype in (None, key.dtype):
-                    kept = [item for item in store.results(key).values() if measure in (None, item.key.measure)
-                            and site in (None, item.key.site) and _current(item.key, settings or {})]
+                    kept = [item for item in store.results(key, measure).values()
+                            if site in (None, item.key.site) and _current(item.key, settings or {})]
                     kept.sort(key=lambda item: (site_order(item.key.site), item.key.measure))
-                    found += [_as_record(checkpoint, key, item, said) for item in kept]
+                    found += [as_record(checkpoint, key, item, said) for item in kept]
     return found
+
+
+def of_checkpoint(store: Store, checkpoint: Checkpoint, protocol: Protocol, measure: Measure,
+                  settings: Settings | None = None) -> list[dict[str, Any]]:
+    """The records of a measure at every site of one checkpoint, at the settings asked for or else the usual ones."""
+    asked = {measure.name: (settings or {}).get(measure.name, {})}
+    return records(store, Run(checkpoint.run, "", (checkpoint,)), probe=protocol.probe.identity, policy=protocol.rows,
+                   dtype=protocol.dtype, measure=measure.name, settings=asked)
 
 
 def losses(store: Store, run: Run, protocol: Protocol) -> list[dict[str, Any]]:
@@ -93,13 +101,14 @@ def quantities(runs: Sequence[Run]) -> list[str]:
 def missing(store: Store, runs: Sequence[Run], protocol: Protocol, measures: Sequence[Measure],
             settings: Settings | None = None) -> int:
     """How many checkpoints a sweep of single-representation measures would have to work on."""
-    return sum(wanted(store, c, protocol, measures, settings) for run in runs for c in run.checkpoints)
+    asked = _asked(measures, settings or {})
+    return sum(_wanted(store, protocol.key(c), asked) != [] for run in runs for c in run.checkpoints)
 
 
 def wanted(store: Store, checkpoint: Checkpoint, protocol: Protocol, measures: Sequence[Measure],
            settings: Settings | None = None) -> bool:
     """Whether anything of these measures is missing for a checkpoint."""
-    return _wanted(store, protocol.key(checkpoint), measures, settings or {}) != []
+    return _wanted(store, protocol.key(checkpoint), _asked(measures, settings or {})) != []
 
 
 # --- computing ---
@@ -148,7 +157,7 @@ def _measure(extraction: Extraction, checkpoint: Checkpoint, measures: Sequence[
         return 0  # another process was here first
     report(0, 1, "reading rows")
     representation = extraction.ensure(checkpoint, report)
-    keys = _wanted(store, protocol.key(checkpoint), measures, settings) or []
+    keys = _wanted(store, protocol.key(checkpoint), _asked(measures, settings)) or []
     start = time.perf_counter()
     results: list[Stored] = []
     for site in representation.rows:
@@ -174,21 +183,20 @@ def _told(failures: dict[str, str], total: int) -> str:
             f"{' More are in the log.' if len(reasons) > MOST_NAMED else ''}")
 
 
-def _result_key(representation: RepresentationKey, site: str, measure: Measure, settings: Settings) -> ResultKey:
-    params = measure.settings(settings.get(measure.name))
-    return ResultKey(representation, site, measure.name, measure.version, tuple(sorted(params.items())))
+def _asked(measures: Sequence[Measure], settings: Settings) -> list[Asked]:
+    """What a sweep of measures of single representations asks for at every site."""
+    return [(measure.name, measure.version, tuple(sorted(measure.settings(settings.get(measure.name)).items())),
+             SCHEMA_VERSION) for measure in measures if measure.arity == 1]
 
 
-def _wanted(store: Store, representation: RepresentationKey, measures: Sequence[Measure],
-            settings: Settings) -> list[ResultKey] | None:
+def _wanted(store: Store, representation: RepresentationKey, asked: Sequence[Asked]) -> list[ResultKey] | None:
     """Keys without a stored result; None while the representation itself is unknown."""
     facts = store.representation_facts(representation)
     if facts is None:
         return None
-    have = store.results(representation)
-    keys = [_result_key(representation, site, measure, settings) for site in facts["sites"] for measure in measures
-            if measure.arity == 1]
-    return [key for key in keys if key not in have]
+    batches = store.batches(representation)
+    have = {one: frozenset().union(*(batch.sites(one) for batch in batches)) for one in asked}
+    return [ResultKey(representation, site, *one) for site in facts["sites"] for one in asked if site not in have[one]]
 
 
 def _current(key: ResultKey, settings: Settings) -> bool:
@@ -199,7 +207,7 @@ def _current(key: ResultKey, settings: Settings) -> bool:
     return key.measure not in settings or dict(key.params) == known.settings(settings[key.measure])
 
 
-def _as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored,
+def as_record(checkpoint: Checkpoint, key: RepresentationKey, stored: Stored,
                said: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     """`said` holds the protocols there were already, which are the same object in all records that share one."""
     result, spoken = stored.result, (key.probe, key.policy, key.dtype, stored.key.version, stored.key.params)

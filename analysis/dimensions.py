@@ -82,6 +82,11 @@ def of(found: Records, revisions: Collection[str]) -> Records:
     return [record for record in found if record["control"] == FIRST or record["revision"] in revisions]
 
 
+def own(found: Records) -> Records:
+    """The records that are no control on shuffled tokens."""
+    return [record for record in found if record["control"] != SHUFFLED]
+
+
 def at(found: Records, sites: Collection[str]) -> Records:
     """The records of some sites."""
     return [record for record in found if record["site"] in sites]

@@ -4,11 +4,12 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 EXTRACTION_VERSION = 1
 SCHEMA_VERSION = 2  # 2: values carry their replicates
+MOST_DIGESTS = 20_000  # kept in memory
 MATRIX_VERSION = 3  # 3: matrices carry replicates and null
 
 
@@ -104,9 +105,15 @@ class RepresentationKey:
     dtype: str = "float32"
     extraction: int = EXTRACTION_VERSION
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        return digest(asdict(self))
+        return _digest_of(self)
+
+
+@lru_cache(maxsize=MOST_DIGESTS)
+def _digest_of(key: RepresentationKey) -> str:
+    """Pages make the same keys anew at every click."""
+    return digest(asdict(key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import chi2, t
+from scipy.stats import chi2
 
-from analysis.inference.jackknife import MIN_GROUPS, jackknife_interval
+from analysis.inference.jackknife import MIN_GROUPS, jackknife_variance, t_quantile
 
 Name = Literal["warmup", "entropy-seeking", "compression-seeking", "not resolved"]
 EARLY, RISE, NEITHER = {"tokens": 8e9, "steps": 4e3}, 1, 0
@@ -205,14 +205,12 @@ class _Paired:
 
     def contrasts(self, at: Int[np.ndarray, " w"], weights: Float[np.ndarray, " w"], level: float) -> list[Contrast]:
         """sum_i weights_i y_i over checkpoints, weights that sum to 0, for y = ln RankMe and alpha (step 3)."""
-        quantile, found = t.ppf(0.5 + level / 2, len(self.sizes) - 1), []
-        for values, left_out, scatter in zip(self.values, self.left_out, self.scatter, strict=True):
-            value = float((values[at] - values[at[0]]) @ weights)  # less the first, so that equal values give 0 exactly
-            without = (left_out[:, at] - left_out[:, at[:1]]) @ weights
-            low, _ = jackknife_interval(value, without.__getitem__, self.sizes, level)
-            half = max(value - low, float(quantile * scatter * np.linalg.norm(weights)))
-            found.append(Contrast(value, value - half, value + half))
-        return found
+        value = (self.values[:, at] - self.values[:, at[:1]]) @ weights  # less the first, so that equal values give 0
+        without = (self.left_out[:, :, at] - self.left_out[:, :, at[:1]]) @ weights
+        spread = np.maximum(np.sqrt(jackknife_variance(value, without.T, self.sizes)),
+                            self.scatter * np.linalg.norm(weights))
+        half = t_quantile(level, len(self.sizes) - 1) * spread
+        return [Contrast(*ends) for ends in np.array([value, value - half, value + half]).T.tolist()]
 
 
 def _line(x: Float[np.ndarray, " w"]) -> Float[np.ndarray, " w"]:

@@ -44,20 +44,26 @@ class Pair:
         return stitches.ends(self.sender[0], self.sender[1], self.receiver[1])
 
 
-def candidates(runs: Sequence[Run]) -> dict[str, Pair]:
+def candidates(runs: Sequence[Run], into: tuple[Run, Checkpoint] | None = None) -> dict[str, Pair]:
     """Every run's last checkpoint into every other's, and each run's first into its last, by name. Neighbours in the
-    list of runs and the first control come first."""
+    list of runs and the first control come first, and before them each run's last `into` a reference."""
     last = [(run, run.checkpoints[-1]) for run in runs]
     near = [Pair(one, other) for one, other in pairwise(last)]
     control = [Pair((run, run.checkpoints[0]), end) for run, end in zip(runs, last, strict=True)
                if len(run.checkpoints) > 1]
     rest = [Pair(one, other) for one in last for other in last if one is not other]
-    return {pair.name: pair for pair in (*near, *control[:1], *rest, *control)}
+    return {pair.name: pair for pair in (*_onto(runs, into), *near, *control[:1], *rest, *control)}
 
 
-def usual(runs: Sequence[Run]) -> list[str]:
-    """The pairs that are shown at first: neighbours, and an untrained network as a control."""
-    return list(candidates(runs))[:min(len(runs), 4)]
+def usual(runs: Sequence[Run], into: tuple[Run, Checkpoint] | None = None) -> list[str]:
+    """The pairs that are shown at first: some into the reference, then neighbours, and an untrained network as a
+    control."""
+    return list(candidates(runs, into))[:len(_onto(runs, into)[:2]) + min(len(runs), 4)]
+
+
+def _onto(runs: Sequence[Run], into: tuple[Run, Checkpoint] | None) -> list[Pair]:
+    """Every run's last checkpoint into the reference, unless it is that itself."""
+    return [Pair((run, run.checkpoints[-1]), into) for run in runs if into and run.checkpoints[-1] != into[1]]
 
 
 def label_of(probe: Probe) -> str | None:
@@ -127,7 +133,7 @@ def records(store: Store, pair: Pair, protocol: Protocol) -> list[dict[str, Any]
     (a, one), (b, other) = pair.sender, pair.receiver
     return [{"pair": pair.name, "run": a.name, "revision": one.revision, "receiver": b.name,
              "receiver_revision": other.revision, **row, "protocol": summaries.described(protocol), "map": MAP,
-             "measure": MEASURE, "fingerprint": one.fingerprint, "fingerprint_receiver": other.fingerprint}
+             "measure": MEASURE, "procedure": "stitching", "fingerprint": one.fingerprint, "fingerprint_receiver": other.fingerprint}
             for row in disagreement.joined(left, right)]
 
 

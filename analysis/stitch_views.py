@@ -29,6 +29,14 @@ DECIMALS = ("penalty", "low", "high", "recovered", "R²", "agreement", "less tha
 TRAINED = ("map", "penalty", "penalty_low", "penalty_high", "recovered", "agreement", "r2", "mean_distance",
            "covariance_distance", "variance_ratio")
 BASELINES = ("identity", "mean", "shuffled")
+_STITCHED = (r"States of the sender were mapped into the receiver, which went on from them "
+             r"\cite{lenc2015understanding,bansal2021revisiting}; maps were fitted in closed form and judged on documents "
+             r"that they were not fitted on")
+PROCEDURES = {  # of a stitch, as a methods section says it
+    "stitching": f"{_STITCHED}.", "orthogonal stitching": rf"{_STITCHED}. Orthogonal maps are by Procrustes' problem "
+    r"\cite{schonemann1966generalized}.", "stitching by rank": rf"{_STITCHED}. Maps of lower rank are by reduced-rank "
+    r"regression \cite{izenman1975reduced}.", "lens": rf"{_STITCHED}. Here sender and receiver are one network, and the "
+    r"maps are lenses into its last block \cite{belrose2023eliciting}."}
 Row = dict[str, Any]
 
 
@@ -143,12 +151,13 @@ def rank_points(found: Stitches, pair: tuple[str, str]) -> list[Row]:
 def rank_records(found: Stitches, pair: tuple[str, str]) -> list[dict[str, Any]]:
     """One record a rank of a pair: held-out R2 at each, and the loss recovered where the rank was run."""
     run = {row["rank"]: row for row in rank_points(found, pair)}
-    protocol = records(found)[0]["protocol"]
-    return [{"source": pair[0], "target": pair[1], "rank": rank, "r2": float(value),
+    about = records(found)[0]
+    ends = {name: about[name] for name in ("run_a", "revision_a", "step_a", "run_b", "revision_b", "step_b")}
+    return [{"procedure": "stitching by rank", **ends, "source": pair[0], "target": pair[1], "rank": rank, "r2": float(value),
              **{name: run[rank][name] if rank in run else None
                 for name in ("penalty", "penalty_low", "penalty_high", "recovered", "recovered_low", "recovered_high")},
              "fingerprint_a": found.ends.sender.fingerprint, "fingerprint_b": found.ends.receiver.fingerprint,
-             "protocol": protocol} for rank, value in enumerate(found.curves[pair])]
+             "protocol": about["protocol"]} for rank, value in enumerate(found.curves[pair])]
 
 
 def against(found: Stitches, row: Row, other: Row) -> tuple[float, float, float] | None:
@@ -166,9 +175,16 @@ def records(found: Stitches, kinds: Sequence[str] | None = None) -> list[dict[st
     facts = {name: found.facts[name] for name in ("predictions", "documents_fit", "documents_held", "first")}
     protocol = {"probe": asked.probe.identity, "dtype": asked.dtype, "seed": asked.seed, "tokens": asked.tokens,
                 "untrained": found.ends.untrained}
-    return [{**about, **{name: value for name, value in row.items() if name != "replicates"}, **facts,
+    return [{"procedure": _procedure(row["map"], asked.pairs), **about,
+             **{name: value for name, value in row.items() if name != "replicates"}, **facts,
              "fingerprint_a": a.fingerprint, "fingerprint_b": b.fingerprint, "protocol": protocol}
             for row in found.rows if kinds is None or row["map"] in kinds]
+
+
+def _procedure(kind: str, pairs: str) -> str:
+    if pairs == "lens":
+        return "lens"
+    return {"orthogonal": "orthogonal stitching", "reduced": "stitching by rank"}.get(kind.split()[0], "stitching")
 
 
 def table(found: Stitches, kind: str, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ KINDS = {"representations": "rows, which a forward pass can make again", "result
          "matrices": "pair comparisons", "stitches": "what stitched models predict",
          "topology": "persistence diagrams", "topology-changes": "distances of diagrams", "maps": "maps of points",
          "uploads": "files that came through the browser", "downloads": "weights from the Hub, while they are needed",
+         "views": "views that were saved", "reports": "reports of views, which can be made again",
+         "exports": "figures for print, which can be made again",
          "jobs": "logs of jobs", "tasks": "logs of tasks", "damaged": "files that failed their checksum"}
 IN_USE_S = 600.0
 
@@ -22,13 +24,17 @@ def usage(store: Store) -> dict[str, int]:
 
 
 def reclaim(store: Store, budget: float) -> int:
-    """Remove damaged files, and the rows that were read longest ago until those left fit the budget (in bytes);
-    returns the bytes that came free. Measured values, and what was used in the last ten minutes, stay."""
+    """Remove damaged files, figures that were laid out for print, and the rows that were read longest ago until those
+    left fit the budget (in bytes); returns the bytes that came free. Measured values, and what was used in the last ten
+    minutes, stay."""
     before = sum(usage(store).values())
     shutil.rmtree(store.root / "damaged", ignore_errors=True)
     for path in (store.root / "representations").glob(".*"):
         if _used(path) < time.time() - IN_USE_S:
             shutil.rmtree(path, ignore_errors=True)  # left by a process that was killed
+    for path in _files(store.exports):
+        if _used(path) < time.time() - IN_USE_S:
+            path.unlink(missing_ok=True)
     rows = sorted((_used(path), _size(path), path) for path in (store.root / "representations").glob(f"*/{ROWS}"))
     total = sum(size for _, size, _ in rows)
     for used, size, path in rows:

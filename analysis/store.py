@@ -19,54 +19,24 @@ files are written and checked.
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
 
-from analysis import batches
-from analysis.batches import Stored
+from analysis import batches, files
+from analysis.batches import Batch, Stored
 from analysis.files import CheckedFiles, Unfinished, beside, checked, sha256_of, write, write_large
 from analysis.keys import Checkpoint, MatrixKey, RepresentationKey, ResultKey, digest
+from analysis.listing import Listing
 from analysis.results import PairMatrix
+from analysis.rows import Representation, StoredRows
 
 ROWS = "rows.safetensors"
 MOST_KEPT = 2_000
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Representation:
-    """All sites of one checkpoint on one probe: rows (float32), ids, and the model's loss there."""
-
-    rows: Mapping[str, np.ndarray]
-    row_ids: tuple[str, ...]
-    document_ids: tuple[str, ...]
-    facts: dict[str, Any]
-
-
-class _StoredRows(Mapping[str, np.ndarray]):
-    """The sites of a stored representation; each is read when it is asked for and not kept."""
-
-    def __init__(self, path: Path, sites: list[str]):
-        self.path, self.sites = path, sites
-
-    def __getitem__(self, site: str) -> np.ndarray:
-        if site not in self.sites:
-            raise KeyError(site)
-        with suppress(OSError):
-            os.utime(self.path)  # again: a measure may come back to it an hour later
-        with safe_open(self.path, framework="numpy") as handle:
-            return handle.get_tensor(site)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.sites)
-
-    def __len__(self) -> int:
-        return len(self.sites)
 
 
 class Store(CheckedFiles):
@@ -74,7 +44,9 @@ class Store(CheckedFiles):
         super().__init__(root)
         self.folders = [self.root, *([Path(base)] if base else [])]
         self._metas: dict[Path, tuple[Any, dict[str, Any]]] = {}
-        self._batches: dict[Path, tuple[list[Path], list[Any], dict[ResultKey, Stored]]] = {}
+        self._batches: dict[Path, tuple[list[Path], list[Any], Batch]] = {}
+        self._owners: dict[Path, RepresentationKey] = {}
+        self._listing = Listing()
 
     # --- representations ---
 
@@ -125,7 +97,7 @@ class Store(CheckedFiles):
             return None
         with suppress(OSError):
             os.utime(folder / ROWS)  # what is read is let go last
-        return Representation(rows=_StoredRows(folder / ROWS, meta["facts"]["sites"]), row_ids=tuple(ids["rows"]),
+        return Representation(rows=StoredRows(folder / ROWS, meta["facts"]["sites"]), row_ids=tuple(ids["rows"]),
                               document_ids=tuple(ids["documents"]), facts=meta["facts"])
 
     def _meta(self, key: RepresentationKey) -> dict[str, Any] | None:
@@ -153,22 +125,36 @@ class Store(CheckedFiles):
         write(folder / f"{name}.json", checked({"representation": asdict(representation), "records": records,
                                                   "curves": sha}))
 
-    def results(self, representation: RepresentationKey) -> dict[ResultKey, Stored]:
-        """Every stored result of one representation."""
+    def results(self, representation: RepresentationKey, measure: str | None = None) -> dict[ResultKey, Stored]:
+        """Every stored result of one representation, or those of one measure."""
         found: dict[ResultKey, Stored] = {}
-        for root in reversed(self.folders):
-            for path in sorted((root / "results" / representation.fingerprint / representation.digest).glob("*.json")):
-                found |= self._batch(path)
+        for batch in self.batches(representation):
+            found |= batch if measure is None else {item.key: item for item in batch.of(measure)}
         return found
+
+    def batches(self, representation: RepresentationKey) -> list[Batch]:
+        """What is stored of one representation; what comes later holds where two have the same key."""
+        folders = [root / "results" / representation.fingerprint / representation.digest
+                   for root in reversed(self.folders)]
+        return [self._batch(path) for folder in folders for path in self._listing(folder, ".json")]
 
     def representations_of(self, fingerprint: str) -> list[RepresentationKey]:
         """Every probe, token policy and precision that a checkpoint has results for."""
-        keys = {next(iter(batch)).representation for root in self.folders
-                for folder in (root / "results" / fingerprint).glob("*/")
-                if (batch := next(filter(None, map(self._batch, sorted(folder.glob("*.json")))), None))}
-        return sorted(keys, key=lambda key: (key.probe, key.policy, key.dtype))
+        folders = [folder for root in self.folders for folder in self._listing(root / "results" / fingerprint)]
+        return sorted(filter(None, {*map(self._owner, folders)}), key=lambda key: (key.probe, key.policy, key.dtype))
 
-    def _batch(self, path: Path) -> dict[ResultKey, Stored]:
+    def _owner(self, folder: Path) -> RepresentationKey | None:
+        """Whose results lie in a folder. Its name is the digest of the key, which the head of a file there can be
+        checked by, so that no file is read whole for this."""
+        files = self._listing(folder, ".json")
+        if files and folder not in self._owners:
+            head = batches.head(files[0])
+            if digest(head) != folder.name:
+                return next((next(iter(batch)).representation for batch in map(self._batch, files) if batch), None)
+            self._owners[folder] = RepresentationKey(**head)
+        return self._owners.get(folder) if files else None
+
+    def _batch(self, path: Path) -> Batch:
         """The results in one file, which are kept in memory for as long as the file stays as it is."""
         known = self._batches.get(path)
         if known and known[1] == list(map(_signature, known[0])):
@@ -178,14 +164,14 @@ class Store(CheckedFiles):
         signatures = [_signature(path)]
         batch = self.read_checked(path)
         if batch is None:
-            return {}
+            return Batch()
         curves: dict[str, np.ndarray] = {}
         if batch["curves"]:
             files.append(beside(path, batch["curves"]))
             signatures.append(_signature(files[1]))
             read = self.tensors(path, batch["curves"])
             if read is None:
-                return {}
+                return Batch()
             curves = read
         representation = RepresentationKey(**batch["representation"])
         results = batches.unpacked(batch["records"], representation, curves)
@@ -236,6 +222,12 @@ class Store(CheckedFiles):
         """Whether there is such a record, without reading it."""
         return any((root / kind / f"{name}.json").exists() for root in self.folders)
 
+    def record_names(self, kind: str) -> list[str]:
+        return sorted(path.stem for path in (self.root / kind).glob("*.json"))
+
+    def forget_record(self, kind: str, name: str) -> None:
+        (self.root / kind / f"{name}.json").unlink(missing_ok=True)
+
     # --- runs a person opened ---
 
     def remember_run(self, name: str, source: str, checkpoints: Sequence[Checkpoint] | None = None) -> None:
@@ -262,9 +254,24 @@ class Store(CheckedFiles):
         return self.root / "uploads"
 
     @property
+    def exports(self) -> Path:
+        """Where figures lie that were laid out for print."""
+        return self.root / "exports"
+
+    @property
+    def reports(self) -> Path:
+        """Where reports lie, in a folder for each of their owners."""
+        return self.root / "reports"
+
+    @property
     def downloads(self) -> Path:
         """Where fetched weights lie while they are needed."""
         return self.root / "downloads"
+
+
+def open_store() -> Store:
+    """The store in cache/ (or $EXPLORER_CACHE), with the bundled demo results beneath it."""
+    return Store(files.cache_root(), base=files.PROJECT / "demo" / "results")
 
 
 def _is_whole(folder: Path) -> bool:

@@ -16,6 +16,12 @@ from analysis.results import FittedSpectrum
 from analysis.store import Store
 
 
+PROCEDURES = {  # of a spectrum, as a methods section says it
+    "power law": r"Exponents are of power laws, fitted to the eigenvalues \cite{agrawal2022alpha}.",
+    "broken power law": r"Exponents are of power laws \cite{agrawal2022alpha}, and of power laws with one break "
+                        r"\cite{pospisil2025revisiting}, fitted to the eigenvalues."}
+
+
 def headline(runs: Sequence[Run], records: Sequence[dict[str, Any]],
              facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each run with defined values: the last, the lowest, the path between and a sentence that says so."""
@@ -81,15 +87,24 @@ def tensors(found: Sequence[Tensor]) -> list[dict[str, Any]]:
             for t in found]
 
 
+def number(record: dict[str, Any]) -> str:
+    """The value of a record with its interval, or why there is none."""
+    if record["value"] is None:
+        return f"undefined, because {record['reason']}"
+    interval = "" if record["low"] is None else f" [{record['low']:.4g}, {record['high']:.4g}]"
+    return f"{record['value']:.4g}{interval}"
+
+
 def spectrum_records(spectra: Sequence[FittedSpectrum], site: str, protocol: Protocol,
                      checkpoints: Sequence[Checkpoint]) -> list[dict[str, Any]]:
     """One record per eigenvalue, with the fits and the eigenvalue of isotropic noise beside it."""
-    prints = {(c.run, c.revision): c.fingerprint for c in checkpoints}
-    return [{"run": s.run, "revision": s.revision, "site": site, "rank": rank, "eigenvalue": float(value),
+    prints, same = {(c.run, c.revision): c.fingerprint for c in checkpoints}, described(protocol)
+    return [{"run": s.run, "revision": s.revision, "site": site, "measure": "covariance_eigenspectrum",
+             "procedure": "broken power law" if s.bend else "power law", "rank": rank, "eigenvalue": float(value),
              "noise_eigenvalue": None if s.noise is None or rank > len(s.noise) else float(s.noise[rank - 1]),
              "alpha": s.alpha, "head_alpha": s.bend and s.bend.head_alpha, "tail_alpha": s.bend and s.bend.tail_alpha,
              "break_rank": s.bend and s.bend.break_rank, "fit_first_rank": s.window[0], "fit_last_rank": s.window[1],
-             "n": s.n, "d": len(s.values), "protocol": described(protocol), "fingerprint": prints[s.run, s.revision]}
+             "n": s.n, "d": len(s.values), "protocol": same, "fingerprint": prints[s.run, s.revision]}
             for s in spectra for rank, value in enumerate(s.values, 1)]
 
 

@@ -9,7 +9,7 @@ from analysis import views
 from analysis.errors import ExplorerError
 from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT
-from analysis.keys import Policy
+from analysis.keys import Checkpoint, Policy
 from analysis.representations import Protocol
 from analysis.runs import find_run, remember
 from analysis.status import Status
@@ -23,6 +23,7 @@ def topology(arguments: argparse.Namespace, store: Store, status: Status) -> Non
     for revision in arguments.only or []:
         if not any(c.revision == revision for run in runs for c in run.checkpoints):
             views.checkpoint_of(runs[0], revision)  # raises, and says which there are
+    pinned = _checkpoint(store, arguments.against) if arguments.against else None
     question = computing.Question(arguments.points, arguments.draws, arguments.surrogates, arguments.max_dim,
                                   arguments.directions, arguments.seed)
     limits = {"seconds": arguments.seconds, "megabytes": arguments.megabytes}
@@ -31,6 +32,7 @@ def topology(arguments: argparse.Namespace, store: Store, status: Status) -> Non
         probe = find_probe(arguments.probe or run.default_probe or DEFAULT)
         protocol = Protocol(probe, Policy.parse(arguments.policy), arguments.dtype)
         chosen = [c for c in run.checkpoints if c.revision in (arguments.only or [c.revision])]
+        chosen += [pinned] if pinned and pinned not in chosen else []
         sites = None if arguments.site == ["all"] else arguments.site or ["final"]
         try:
             done += computing.compute(store, chosen, sites, protocol, question, limits, status.report, status.log)
@@ -39,7 +41,7 @@ def topology(arguments: argparse.Namespace, store: Store, status: Status) -> Non
         if chosen and any(computed.sites_of(store, c, protocol) for c in chosen):
             remember(store, run)
         for site in sites or computed.sites(store, [run], protocol):
-            changes.compute(store, run.checkpoints, site, protocol, question, status.report)
+            changes.compute(store, run.checkpoints, site, protocol, question, status.report, pinned)
         found += [one for checkpoint in chosen for one in reading.records_at(
             store, checkpoint, sites or computed.sites_of(store, checkpoint, protocol), protocol, question)]
     if problems:
@@ -47,6 +49,11 @@ def topology(arguments: argparse.Namespace, store: Store, status: Status) -> Non
     status.say(f"{done} representation(s) needed work")
     if not status.path:  # a worker's output is its log
         print(json.dumps(found) if arguments.json else "\n".join(_lines(found)))
+
+
+def _checkpoint(store: Store, name: str) -> Checkpoint:
+    run, revision, _ = views.split_item(name)
+    return views.checkpoint_of(find_run(store, run), revision)
 
 
 def _lines(found: list[dict[str, Any]]) -> list[str]:

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from analysis import summaries
-from ui import hub_opener, opener, preflight_card, upload_area, workspace
+from ui import hub_opener, opener, preflight_card, upload_area, words, workspace
 
-st.title("Checkpoints")
-st.markdown("Open a run from the Hub, a folder or your own machine; look it over before anything of it is loaded.")
+words.intro("Checkpoints",
+            "Open a run from the Hub, a folder or your own machine; look it over before anything of it is loaded.")
 hub, folder, files, stages, probe = st.tabs(["Hub", "Folder", "Upload", "Stages", "Probe"], key="way",
                                             bind="query-params")
 with hub:

@@ -2,27 +2,28 @@
 
 import streamlit as st
 
-from analysis import compute, phasing, summaries, views
+from analysis import phasing, referring, summaries, views
 from analysis.figures import drift as drawn
 from analysis.figures.trajectory import Axis
 from analysis.pairs import drift, matches
-from ui import cards, jobs_panel, pair_choice, selection, workspace
+from ui import cards, jobs_panel, pair_choice, pinned, selection, words, workspace
 from ui.plain import plain
 
 MOST_OFFERED = 4
 
-st.title("Similarity over training")
-st.markdown("One line for each run and site: how alike each checkpoint is to the reference. A line in ink compares two "
+words.intro("Similarity over training",
+            "One line for each run and site: how alike each checkpoint is to the reference. A line in ink compares two "
             "runs at the same step. What lies below the thin dashed line is no more alike than shuffled documents.")
 
 chosen = selection.pick()
 store = workspace.store()
 measure = pair_choice.pick_measure()
-left, middle, right = st.columns([3, 3, 2])
-sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
-picked = middle.multiselect("Sites", sites, default=sites[-1:], key="sites", bind="query-params")
-reference = left.selectbox("Compare each checkpoint with", drift.references(chosen.runs), key="reference",
-                           bind="query-params")
+left, middle, right = st.columns([3, 3, 3])
+picked = chosen.sites
+pin = (chosen.sides[chosen.reference.last.run], chosen.reference.last) if chosen.reference else None
+reference = selection.choose("Compare each checkpoint with", drift.references(chosen.runs, bool(pin)), "reference",
+                             drift.PINNED if pin else "", left.selectbox,
+                             format_func=lambda one: f"{one} {chosen.reference.name}" if one == drift.PINNED else one)
 comparable = drift.pairs(chosen.runs)
 with right:
     axes = summaries.axes(chosen.runs)
@@ -35,16 +36,10 @@ between = middle.toggle("Runs with each other, step by step", value=bool(compara
 params = cards.measure_params(measure)
 question = drift.Question(measure, chosen.protocol, params)
 
-own, pairs, absent = [], [], []
-for one, other in drift.wanted(chosen.runs, reference, between):
-    for site in picked:
-        matrix = question.matrix(store, one, other, site)
-        if matrix is None:
-            absent.append((one, other, site))
-        elif one is other:
-            own += drift.against(matrix, one, site, reference, question)
-        else:
-            pairs += drift.between(matrix, one, other, site, question)
+if reference == drift.PINNED:
+    pinned.stands(chosen)
+found = drift.lines(store, chosen.runs, picked, reference, between, question, pin)
+own, pairs, absent = found.own, found.pairs, found.absent
 for one, other, site in absent[:MOST_OFFERED]:
     if why := matches.refusal(store, [*views.steps(one, site), *views.steps(other, site)], chosen.protocol):
         st.error(plain(why), icon=":material/block:")
@@ -56,22 +51,21 @@ for one, other, site in absent[:MOST_OFFERED]:
                      "This comparison is not computed yet on these rows.")
 if len(absent) > MOST_OFFERED:
     st.caption(f"{len(absent)} comparisons are missing; {MOST_OFFERED} are offered at a time.")
-if not picked:
-    st.info("Choose at least one site.", icon=":material/arrow_upward:")
 if not own and not pairs:
     st.stop()
 
 lacking = [run.name for run in chosen.runs
-           if reference != drift.SAME and drift.reference_of(run, reference) is None]
+           if reference not in (drift.SAME, drift.PINNED) and drift.reference_of(run, reference) is None]
 if lacking:
     st.info(f"{', '.join(lacking)} has no checkpoint {reference}, so no line.", icon=":material/info:")
 spread = drift.spread(pairs, len({run.name for both in comparable for run in both}))
-deepest = [site for site in sites if site in picked][-1:]
+deepest = [chosen.site]
 shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs for site in deepest])
 records = [*own, *pairs]
 if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
     st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
 caption = drift.caption(store, chosen.runs[0], question, records) + cards.tints(shades if own else [], deepest)
+caption += referring.shown(chosen.reference, own if reference == drift.PINNED else [], "Compared with")
 if spread:
     caption += " Grey band: lowest to highest over pairs of runs; runs with the same steps are taken as seeds."
 figure = drawn.build(own, pairs, spread, measure, Axis(quantity, log), workspace.colours(), workspace.style(), shades)

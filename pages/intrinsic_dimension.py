@@ -4,30 +4,28 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis import compute, dimensions, sample_size, summaries, views
+from analysis import compute, dimensions, referring, sample_size, summaries, views
 from analysis.errors import ExplorerError
 from analysis.extraction.probes import SHUFFLED
 from analysis.figures import dimension as drawing
 from analysis.figures import sample_size as by_size
 from analysis.figures.trajectory import Axis
 from analysis.outliers import outlier_warnings
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, pinned, selection, words, workspace
 from ui.plain import plain
 
-st.title("Intrinsic dimension")
-st.markdown("Along how many directions do the neighbours of a point lie? Each estimate stands beside two controls: the "
+words.intro("Intrinsic dimension",
+            "Along how many directions do the neighbours of a point lie? Each estimate stands beside two controls: the "
             "first checkpoint (dashed), and the same texts with their tokens shuffled (dotted).")
 st.warning(dimensions.CAUTION, icon=":material/warning:")
 
 chosen = selection.pick()
 store, colours, style = workspace.store(), workspace.colours(), workspace.style()
 estimators = dimensions.estimators()
-left, right = st.columns([2, 3])
-name = left.selectbox("Estimator", list(estimators), key="estimator", bind="query-params",
+name = st.selectbox("Estimator", list(estimators), key="estimator", bind="query-params",
                       format_func=lambda m: estimators[m].label)
 revisions = list(dict.fromkeys(c.revision for run in chosen.runs for c in run.checkpoints))
-picked = right.multiselect("Checkpoints over depth", revisions, default=views.spread(revisions, 3)[1:] or revisions,
-                           key="at", bind="query-params", help="The first checkpoint is always drawn beside them.")
+picked = chosen.revisions(views.spread(revisions, 3)[1:] or revisions)
 measure = estimators[name]
 params = cards.measure_params(measure)
 asked = ["--measure", name, *cards.settings_argv(params)]
@@ -50,25 +48,30 @@ if not everything:
 
 st.subheader("Over depth")
 found = dimensions.of(everything, picked)
-cards.figure(drawing.profile(found, measure, colours, style), found, title=f"{measure.label} over depth", key="profile",
-             caption=dimensions.caption(found, chosen.protocol, cards.caption(chosen, found, measure)))
+beside = dimensions.own(dimensions.records(store, referring.as_run(chosen.reference), chosen.protocol, measure, params))
+pinned.beside(chosen, beside, found, measure.label)
+drawn, colours = [*found, *beside], colours | {record["run"]: style.ink for record in beside}
+cards.figure(drawing.profile(drawn, measure, colours, style), drawn, title=f"{measure.label} over depth", key="profile",
+             caption=dimensions.caption(found, chosen.protocol, cards.caption(chosen, found, measure))
+             + referring.shown(chosen.reference, beside))
 cards.undefined(found)
 for sentence in dimensions.unlike(found):
     st.warning(sentence, icon=":material/compare_arrows:")
 
 st.subheader("Over training")
 sites = compute.sites(store, chosen.runs, chosen.protocol)
-left, right = st.columns([3, 2])
-some = left.multiselect("Sites", sites, default=views.spread(sites, 3)[1:] or sites, key="sites", bind="query-params")
-with right:
+some = list(chosen.sites) if chosen.sites != chosen.known_sites[-1:] else views.spread(sites, 3)[1:] or sites
+with st.container(horizontal=True):
     axes = summaries.axes(chosen.runs)
     quantity = st.segmented_control("Training in", axes, default=axes[0], key="axis", bind="query-params",
                                     required=True, format_func=lambda a: {"revision": "stage"}.get(a, a)) or axes[0]
     log = st.toggle("Logarithmic axis", value=True, key="log", bind="query-params")
 if found := dimensions.at(everything, some):
-    cards.figure(drawing.over_training(found, measure, Axis(quantity, log), colours, style), found, key="training",
-                 title=f"{measure.label} over training",
-                 caption=dimensions.caption(found, chosen.protocol, cards.caption(chosen, found, measure)))
+    levels = pinned.levels(chosen, some, measure, params)
+    cards.figure(drawing.over_training(found, measure, Axis(quantity, log), colours, style, levels, chosen.at),
+                 [*found, *levels], key="training", title=f"{measure.label} over training",
+                 caption=dimensions.caption(found, chosen.protocol, cards.caption(chosen, found, measure))
+                 + referring.drawn(chosen.reference, levels))
 else:
     st.info("Choose at least one site.", icon=":material/arrow_upward:")
 
@@ -77,7 +80,8 @@ left, right = st.columns(2)
 known = dimensions.checkpoints(chosen.runs)
 run, checkpoint = known[left.selectbox("Checkpoint", list(known), key="checkpoint", bind="query-params",
                                        index=len(chosen.runs[0].checkpoints) - 1)]
-site = right.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
+with right:
+    site = selection.one_site(chosen)
 title = f"{run.name} {checkpoint.revision}"
 if lacking := dimensions.lacking(store, [run.checkpoints[0], checkpoint], chosen.protocol):
     jobs_panel.offer([*dimensions.command(run, lacking), *chosen.argv], f"every estimator of {title}",

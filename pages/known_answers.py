@@ -11,14 +11,15 @@ from analysis.topology import reading, recovered, words
 from analysis.topology.known import RUN, SHAPES
 from ui import cards, jobs_panel, workspace
 from ui.plain import plain
+from ui.words import intro
 
 PAGES = Path(__file__).parent
 LINKS = {"topology": ("Topology", ":material/all_inclusive:"), "intrinsic_dimension": ("Intrinsic dimension",
          ":material/square_foot:"), "points": ("Map of points", ":material/bubble_chart:")}
 
-st.title("Known answers")
-st.markdown("Clouds of points whose components, loops, voids and dimension are known. See here what a bar above the "
-            "null and an estimate of a dimension are worth before you read them off a network.")
+intro("Known answers",
+      "Clouds of points whose components, loops, voids and dimension are known. See here what a bar above the "
+      "null and an estimate of a dimension are worth before you read them off a network.")
 
 run = next((one for one in workspace.runs() if one.name == RUN and is_bundled(one)), None)
 if run is None:
@@ -64,7 +65,7 @@ with left:
 with right:
     if cell := cells.get(shape.name):
         item = (checkpoint, shape.name)
-        bars = reading.bars(cell, item)
+        bars = reading.bars(cell, item, recovered.protocol())
         cards.figure(diagram.diagram(bars, style), bars, title=f"Persistence diagram of the {shape.name}",
                      key="known diagram", caption=f"{words.DIAGRAM} "
                                                   f"{reading.caption(cell, recovered.QUESTION)}")

@@ -6,6 +6,7 @@ from analysis import registry, weight_measures
 from analysis.measure import Measure
 from analysis.references import citation
 from analysis.weight_measures import WeightMeasure
+from ui import words
 from ui.plain import plain
 
 
@@ -32,8 +33,8 @@ def draw(measure: Measure | WeightMeasure, also: tuple[str, str] = ("", "")) -> 
         st.caption(citation(measure.reference))
 
 
-st.title("Measures")
-st.markdown("Every measure of this app, from the same records that compute them. Names say which estimator it is, "
+words.intro("Measures",
+            "Every measure of this app, from the same records that compute them. Names say which estimator it is, "
             "because estimators of one quantity differ by more than most findings.")
 
 wanted = st.text_input("Find", placeholder="rank, alignment, decay ...", key="find", bind="query-params").lower()

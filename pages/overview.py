@@ -1,22 +1,26 @@
 """What is loaded, and how did its geometry change over training?"""
 
+from pathlib import Path
+
 import streamlit as st
 
 from analysis import compute, phasing, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
-from ui import cards, jobs_panel, opener, selection, workspace
+from ui import cards, jobs_panel, linked, opener, pinned, selection, tour, words, workspace
 
-st.title("How did the representation change?")
-st.markdown("Each run is a ladder of checkpoints read on the same texts. A rise of RankMe means that the variance of "
-            "the hidden states spreads over more directions; a fall means that it concentrates.")
+words.intro("How did the representation change?",
+            "Each run is a ladder of checkpoints read on the same texts. A rise of RankMe means that the variance of "
+            "the hidden states spreads over more directions; a fall means that it concentrates. "
+            "[Bring your own checkpoints](#bring-your-own) below.")
 
 chosen = selection.pick()
 store = workspace.store()
 measure = registry.get("rankme_covariance")
-site = (compute.sites(store, chosen.runs, chosen.protocol) or ["final"])[-1]
+site = chosen.site
 records = [record for run in chosen.runs
            for record in compute.records(store, run, **chosen.filters, measure=measure.name, site=site)]
+levels = pinned.levels(chosen, [site], measure, {}, records)
 facts = [fact for run in chosen.runs for fact in compute.losses(store, run, chosen.protocol)]
 
 below = compute.beside(store, chosen.runs, chosen.protocol, compute.quantities(chosen.runs)[0])
@@ -33,13 +37,25 @@ if records:
             st.metric(f"{row['run']}: RankMe at the end", row["last"], delta=row["change"], delta_color="off",
                       help=f"Site {site}; from the lowest point, at {row['lowest_at']}, to the last checkpoint.")
             st.caption(row["sentence"])
+    words.guide("RankMe of each run at every checkpoint, with its 95 % interval, and the loss on the same texts below.",
+                "Where the line falls, representations collapse onto few directions; where it rises, they spread "
+                "again, and a tint marks a phase that the rule names.")
     axis = trajectory.Axis(summaries.axes(chosen.runs)[0])
     shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, site) for run in chosen.runs])
-    cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades),
-                 records, title="RankMe over training", key="overview",
+    cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades,
+                                  levels, linked.marked(chosen)), [*records, *levels],
+                 title="RankMe over training", key="overview", on_select=linked.follow("overview"),
                  caption=cards.caption(chosen, records, measure) + cards.tints(shades, [site]))
+    linked.draw(chosen, measure, {})
     cards.how_to_read(measure)
     cards.warnings(chosen, facts, [site], outlier_warnings)
+    left, right = st.columns(2)
+    with left:
+        run = chosen.runs[0]
+        ends = [run.checkpoints[0].revision, rows[0]["lowest_at"], run.checkpoints[-1].revision]
+        tour.behind(chosen, list(dict.fromkeys(ends)))
+    with right:
+        tour.agreement(chosen)
 
 st.subheader("What is loaded")
 st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,
@@ -47,6 +63,7 @@ st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,
 
 st.subheader("Bring your own")
 st.markdown("A folder that `transformers` can load (config, safetensors, tokenizer), or a folder of step folders such "
-            "as `step1000`, on the machine that runs this app. For a model on the Hub, an upload, stages of "
-            "post-training or rows of your own, see the page Checkpoints.")
+            "as `step1000`, on the machine that runs this app:")
 opener.draw()
+st.page_link(Path(__file__).with_name("checkpoints.py"), icon=":material/inventory_2:",
+             label="Or a model of the Hub, an upload, stages of post-training, rows of your own")

@@ -8,11 +8,11 @@ from analysis.figures import pair as figures
 from analysis.pairs import matched, reading, sheet
 from analysis.pairs.triangle import triangle
 from analysis.views import item_name
-from ui import cards, jobs_panel, pair_sides, selection, workspace
+from ui import cards, jobs_panel, pair_sides, pinned, selection, words, workspace
 from ui.plain import plain
 
-st.title("Pair")
-st.markdown("Two representations of the same rows under every measure of similarity at once, and why the measures "
+words.intro("Pair",
+            "Two representations of the same rows under every measure of similarity at once, and why the measures "
             "disagree.")
 
 chosen = selection.pick()
@@ -20,6 +20,7 @@ store, style, protocol = workspace.store(), workspace.style(), chosen.protocol
 left, right = st.columns(2)
 a = pair_sides.pick(left, "a", chosen, chosen.runs[0])
 b = pair_sides.pick(right, "b", chosen, chosen.runs[-1], first=len(chosen.runs) == 1)
+pinned.stands(chosen)
 names = item_name(*a), item_name(*b)
 argv = ["pair", *names, *chosen.argv]
 title = f"{names[0]} and {names[1]}"

@@ -8,11 +8,11 @@ from analysis import summaries
 from analysis.figures import points as figures
 from analysis.keys import Policy
 from analysis.maps import reading
-from ui import cards, jobs_panel, map_choice, selection, workspace
+from ui import cards, jobs_panel, map_choice, selection, words, workspace
 from ui.plain import plain
 
-st.title("Map of points")
-st.markdown("Each point is one row, a token or a text, and moves from checkpoint to checkpoint or from layer to layer. "
+words.intro("Map of points",
+            "Each point is one row, a token or a text, and moves from checkpoint to checkpoint or from layer to layer. "
             "On the page Map of representations a point is a whole checkpoint and site instead.")
 
 chosen = selection.pick()
@@ -25,7 +25,7 @@ if found is None:
 
 several = Policy.gives_several(chosen.protocol.rows)
 labels = map_choice.labels_of(found, question)
-way, since = map_choice.pick_colour(found, labels, several)
+way, since = map_choice.pick_colour(found, labels, several, map_choice.reference_frame(chosen, question, found))
 picked, matches = map_choice.pick_points(found)
 at = map_choice.pick_frame(found)
 ringed = [row for row in matches if row < found.drawn][:reading.MOST_LISTED]
@@ -33,7 +33,8 @@ style = workspace.style()
 figure = figures.build(found, reading.colouring(found, way, labels, since), reading.hover(found, labels), at=at,
                        since=since, picked=picked, ringed=ringed, style=style)
 caption = reading.caption(found, summaries.spoken(chosen.protocol))
-cards.figure(figure, map_choice.records(question.digest, since, found, labels, question), caption=caption,
+records = map_choice.records(question.digest, since, found, labels, question)
+cards.figure(figure, records, caption=caption,
              title=f"Map of points, {argv[1]}", key=map_choice.CHART, modes=("points", "box", "lasso"),
              on_select=partial(map_choice.follow_choice, found))
 
@@ -50,8 +51,10 @@ if not picked:
     st.info("Click a point, draw a box around some, or choose them by name: the nearest rows of each in the full space "
             "are then listed at every frame.", icon=":material/ads_click:")
 else:
+    map_choice.take_chosen(found, picked, records, f"chosen-points-{question.items[0][0].run}")
     map_choice.neighbours(found, picked, since, labels.get(way.removeprefix("label ")))
 
 st.subheader("How far is the map to be believed?")
-cards.figure(figures.faithfulness(found, style), reading.faith_records(found), key="map faith",
+cards.figure(figures.faithfulness(found, style), reading.faith_records(
+    found, summaries.item_records(question.items, question.protocol)), key="map faith",
              title=f"Faithfulness of the map, {argv[1]}", caption=reading.faith_caption(found))

@@ -2,31 +2,25 @@
 
 import streamlit as st
 
-from analysis import compute, registry, sample_size, summaries
+from analysis import compute, referring, registry, sample_size, summaries
 from analysis.figures import sample_size as drawing
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, pinned, selection, words, workspace
 from ui.plain import plain
 
-st.title("Sample size")
-st.markdown("Would more texts change this number? The measure on parts of the documents, and on all of them: where the "
+words.intro("Sample size",
+            "Would more texts change this number? The measure on parts of the documents, and on all of them: where the "
             "line is flat at its right end, more texts would not.")
 
 chosen = selection.pick()
 store = workspace.store()
 measures = {measure.name: measure for measure in registry.of_kind(arity=1, returns="scalar")}
-left, middle, right = st.columns([3, 2, 3])
-name = left.selectbox("Measure", list(measures), key="measure", bind="query-params",
+name = st.selectbox("Measure", list(measures), key="measure", bind="query-params",
                       index=list(measures).index("rankme_covariance"), format_func=lambda m: measures[m].label)
 sites = compute.sites(store, chosen.runs, chosen.protocol)
-site = middle.selectbox("Site", sites or ["last"], index=max(0, len(sites) - 1), key="site", bind="query-params")
-revisions = list(dict.fromkeys(c.revision for run in chosen.runs for c in run.checkpoints))
-picked = right.multiselect("Checkpoints", revisions, key="at", bind="query-params",
-                           default=list(dict.fromkeys(run.checkpoints[-1].revision for run in chosen.runs)))
+site = selection.one_site(chosen)
+picked = chosen.revisions(list(dict.fromkeys(run.checkpoints[-1].revision for run in chosen.runs)))
 measure = measures[name]
 params = cards.measure_params(measure)
-if not picked:
-    st.info("Choose at least one checkpoint.", icon=":material/arrow_upward:")
-    st.stop()
 
 question = sample_size.Question(chosen.protocol, (measure,), {name: params}, site if sites else None)
 if lacking := sample_size.lacking(store, chosen.runs, picked, question):
@@ -40,11 +34,14 @@ records = [record for run in chosen.runs for record in sample_size.records(store
 if not records:
     st.stop()
 corrected = [record for run in chosen.runs for record in sample_size.corrected(store, run, question, picked)]
-if levels := sample_size.levels(records):
-    cards.figure(drawing.build(records, levels, corrected, measure, workspace.colours(), workspace.style()), records,
-                 title=f"{measure.label} by sample size",
-                 caption=sample_size.caption(records, summaries.spoken(chosen.protocol), bool(corrected)),
-                 key="sample_size")
+beside = [record for run in referring.as_run(chosen.reference) for record in sample_size.records(store, run, question)]
+pinned.beside(chosen, beside, [], f"{measure.label} on shares of the documents")
+if levels := sample_size.levels([*records, *beside]):
+    colours = workspace.colours() | {record["run"]: workspace.style().ink for record in beside}
+    cards.figure(drawing.build([*records, *beside], levels, corrected, measure, colours, workspace.style()),
+                 [*records, *beside], title=f"{measure.label} by sample size",
+                 caption=sample_size.caption([*records, *beside], summaries.spoken(chosen.protocol), bool(corrected))
+                 + referring.shown(chosen.reference, beside), key="sample_size")
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sample_size.moves(records, corrected)))
 cards.undefined(sample_size.first_of_each_reason(records))
 cards.warnings(chosen, [], [], None)

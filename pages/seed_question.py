@@ -2,28 +2,33 @@
 
 import streamlit as st
 
-from analysis import registry, seed_question
+from analysis import referring, registry, seed_question, weights
 from analysis.figures import seed_question as drawn
 from analysis.pairs import disagreement
 from analysis.references import citation
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, pinned, selection, words, workspace
 from ui.plain import plain
 
 MOST_PAIRS, MOST_OFFERED = 6, 4
 
-st.title("Different inside, same in function?")
-st.markdown("CKA says how alike two networks are inside; a stitch says whether the tail of one, the receiver, can go "
+words.intro("Different inside, same in function?",
+            "CKA says how alike two networks are inside; a stitch says whether the tail of one, the receiver, can go "
             "on from the states of the other, the sender, through one affine map. They can disagree.")
 
 chosen = selection.pick()
 store = workspace.store()
-pairs = seed_question.candidates(chosen.runs)
+into = (chosen.sides[chosen.reference.last.run], chosen.reference.last) if chosen.reference else None
+if into and not weights.has_weights(into[0]):
+    st.info(plain(referring.no_weights(chosen.reference)), icon=pinned.ICON)
+    into = None
+pairs = seed_question.candidates(chosen.runs, into)
 if not pairs:
     st.info("Choose two runs in the sidebar, or one with several checkpoints.", icon=":material/arrow_back:")
     st.stop()
-names = st.multiselect("Pairs, sender → receiver", list(pairs), default=seed_question.usual(chosen.runs), key="pairs",
-                       bind="query-params", max_selections=MOST_PAIRS,
-                       help="The last checkpoint of each run, and as a control the first of a run into its last.")
+names = selection.several("Pairs, sender → receiver", list(pairs), "networks", seed_question.usual(chosen.runs, into),
+                          "pairs", max_selections=MOST_PAIRS, help="The last checkpoint of each run, and as a control "
+                          "the first of a run into its last; into the reference, where one is pinned.")
+pinned.stands(chosen)
 if not names:
     st.info("Choose at least one pair.", icon=":material/arrow_upward:")
     st.stop()

@@ -7,13 +7,13 @@ import streamlit as st
 from analysis import export, registry, similarity, summaries, views
 from analysis.figures import matrix as heat_map
 from analysis.pairs import matches
-from ui import cards, jobs_panel, pair_choice, selection, workspace
+from ui import cards, jobs_panel, pair_choice, selection, words, workspace
 from ui.plain import plain
 
 WITHOUT_TOP = "linear_cka_debiased_head_removed"
 
-st.title("Similarity")
-st.markdown("Each cell compares two representations of the same rows; the darker, the more alike. Hover a cell for its "
+words.intro("Similarity",
+            "Each cell compares two representations of the same rows; the darker, the more alike. Hover a cell for its "
             "value and what chance gives, click it for more.")
 
 chosen = selection.pick()

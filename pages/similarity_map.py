@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from analysis import compute, registry, similarity, views
+from analysis import compute, referring, registry, similarity, views
 from analysis.errors import Undefined
 from analysis.figures import dendrogram, similarity_map
 from analysis.pairs import layout, matches
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, pinned, selection, words, workspace
 from ui.plain import plain
 
 MAP, TREE = "map", "tree"
 
-st.title("Map of representations")
-st.markdown("Each point is one site of one checkpoint; points that are near are alike, and lines follow training from "
+words.intro("Map of representations",
+            "Each point is one site of one checkpoint; points that are near are alike, and lines follow training from "
             "the open circle to the star. The tree joins the most alike first.")
 
 chosen = selection.pick()
@@ -42,12 +42,15 @@ sites = compute.sites(store, chosen.runs, chosen.protocol)
 groups = {layout.ALL: "every checkpoint", layout.ENDS: "the last of each run"}
 left, right = st.columns(2)
 if show == MAP:
-    picked = left.multiselect("Sites", sites, default=sites, key="sites", bind="query-params")
+    with left:
+        usual = sites if chosen.sites == chosen.known_sites[-1:] else list(chosen.sites)
+        picked = selection.several("Sites on the map", sites, "map_sites", usual, "sites")
     way = right.segmented_control("Layout", list(layout.WAYS), default="classical", key="layout", bind="query-params",
                                   required=True, format_func=layout.WAYS.__getitem__) or "classical"
     group = layout.ALL
 else:
-    picked = left.multiselect("Sites", sites, default=sites[-1:], key="branches", bind="query-params")
+    with left:
+        picked = selection.several("Sites in the tree", sites, "branches", list(chosen.sites), "sites")
     group = right.segmented_control("Checkpoints", list(groups), default=layout.ALL, key="of", bind="query-params",
                                     required=True, format_func=groups.__getitem__) or layout.ALL
 try:
@@ -57,20 +60,25 @@ try:
     if show == MAP:
         found = layout.layout(d, way)
         records = layout.records(chosen.runs, part.items, found.points, chosen.protocol)
+        ringed = referring.among(chosen.reference, records)
         figure = similarity_map.build(records, found.shares if way == "classical" else None, workspace.colours(),
-                                      workspace.style())
+                                      workspace.style(), ringed)
         faith = layout.faith(found, way)
     else:
         branches = layout.tree(d)
         records = layout.leaf_records(branches, part.items, chosen.protocol)
+        ringed = referring.among(chosen.reference, records)
         figure = dendrogram.build(branches.brackets, records, layout.leaf_names(records), workspace.colours(),
-                                  workspace.style())
+                                  workspace.style(), ringed)
         faith = layout.kept(branches)
 except Undefined as why_not:
     st.info(f"Nothing is drawn, because {why_not}.", icon=":material/info:")
     st.stop()
-cards.figure(figure, records, title=f"{'Map' if show == MAP else 'Tree'} by {measure.label}", key=show,
-             caption=f"{faith} {said}")
+if chosen.reference and not ringed:
+    st.info(plain(referring.not_among(chosen.reference, show)), icon=pinned.ICON)
+cards.figure(figure, layout.made_by(records, name, way if show == MAP else None),
+             title=f"{'Map' if show == MAP else 'Tree'} by {measure.label}", key=show,
+             caption=f"{faith} {said}{referring.shown(chosen.reference, ringed, 'Ring')}")
 for left_out in part.reasons:
     st.warning(plain(left_out), icon=":material/block:")
 cards.how_to_read(measure)

@@ -2,24 +2,21 @@
 
 import streamlit as st
 
-from analysis import compute, registry, spectra, summaries, views
+from analysis import compute, referring, registry, spectra, summaries, views
 from analysis.figures import spectrum
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, pinned, selection, words, workspace
 from ui.plain import plain
 
-st.title("Spectra")
-st.markdown("Each point is the variance along one principal direction. The dashed line is the fitted power law; its "
+words.intro("Spectra",
+            "Each point is the variance along one principal direction. The dashed line is the fitted power law; its "
             "slope is -α, and it is drawn over the window it was fitted on.")
 
 chosen = selection.pick()
 store = workspace.store()
 measure, decay = registry.get("covariance_eigenspectrum"), registry.get("alpha_weighted_least_squares")
-sites = compute.sites(store, chosen.runs, chosen.protocol) or ["final"]
-left, right = st.columns([1, 3])
-site = left.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
+site = selection.one_site(chosen)
 revisions = list(dict.fromkeys(c.revision for run in chosen.runs for c in run.checkpoints))
-picked = right.multiselect("Checkpoints", revisions, default=views.spread(revisions, 4), key="at",
-                           bind="query-params")
+picked = chosen.revisions(views.spread(revisions, 4))
 usual = spectra.usual(st.query_params)
 name = st.segmented_control("Ranks of the fit", [*spectra.BANDS, spectra.OWN], default=usual, key="ranks",
                             bind="query-params", required=True, help="Where α depends on the window, the spectrum is "
@@ -39,16 +36,22 @@ if compute.missing(store, chosen.runs, chosen.protocol, [measure]):
 if not spectra.long_enough(band):
     st.error("The window needs at least 3 ranks: raise the last rank or lower the first.")
     st.stop()
+compared = [c for run in referring.as_run(chosen.reference) for c in run.checkpoints]
 checkpoints = [c for run in chosen.runs for c in run.checkpoints if c.revision in picked]
-found = spectra.fitted(store, checkpoints, chosen.protocol, site, band)
+own, pins = (spectra.fitted(store, some, chosen.protocol, site, band) for some in (checkpoints, compared))
+found = [*own, *pins]
 if not found:
-    st.info("Choose checkpoints that are computed.", icon=":material/arrow_upward:")
+    st.info("Choose checkpoints that are computed, in the sidebar.", icon=":material/arrow_back:")
     st.stop()
 
 st.caption(plain(spectra.too_short(found)))
-records = summaries.spectrum_records(found, site, chosen.protocol, checkpoints)
-cards.figure(spectrum.build(found, workspace.colours(), workspace.style(), broken=broken, noise=noise), records,
-             title=f"Eigenspectrum at {site}", caption=cards.caption(chosen, records), key="spectrum")
+records, beside = (summaries.spectrum_records(some, site, chosen.protocol, [*checkpoints, *compared])
+                   for some in (own, pins))
+pinned.beside(chosen, beside, records, measure.label)
+colours = workspace.colours() | {one.run: workspace.style().ink for one in pins}
+figure = spectrum.build(found, colours, workspace.style(), broken=broken, noise=noise)
+cards.figure(figure, [*records, *beside], title=f"Eigenspectrum at {site}", key="spectrum",
+             caption=cards.caption(chosen, [*records, *beside]) + referring.shown(chosen.reference, beside))
 for reason in dict.fromkeys(s.reason for s in found if s.reason):
     st.warning(f"No line is drawn where {reason}.", icon=":material/block:")
 for reason in dict.fromkeys(s.no_bend for s in found if broken and s.no_bend and not s.reason):

@@ -5,11 +5,11 @@ import streamlit as st
 from analysis import stitch_views, weights
 from analysis.figures import stitching
 from analysis.stitching import outcome
-from ui import cards, jobs_panel, selection, stitch_choice, workspace
+from ui import cards, jobs_panel, selection, stitch_choice, words, workspace
 from ui.plain import plain
 
-st.title("Stitching")
-st.markdown("A map takes a sender's states at one site to a receiver's at another, and the receiver goes on from "
+words.intro("Stitching",
+            "A map takes a sender's states at one site to a receiver's at another, and the receiver goes on from "
             "there; what its loss rises by is the penalty. At early layers even an untrained sender may cost little, "
             "so a low penalty is no evidence by itself: hollow points and grey cells are stitches that an untrained "
             "sender passes too.")

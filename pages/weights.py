@@ -2,17 +2,18 @@
 
 import streamlit as st
 
-from analysis import compute, phasing, summaries, weights
+from analysis import phasing, referring, summaries, weights
 from analysis.figures import trajectory
 from analysis.references import citation
 from analysis.results import Panel
 from analysis.weight_measures import BY_NAME
-from ui import cards, jobs_panel, selection, workspace
+from ui import cards, jobs_panel, pinned, selection, words, workspace
+from ui.plain import plain
 
 FIRST = "first of each run"
 
-st.title("Weights")
-st.markdown("One line for each run and weight matrix. These are measures of the weights, not of representations: "
+words.intro("Weights",
+            "One line for each run and weight matrix. These are measures of the weights, not of representations: "
             "the probe, its rows and the precision in the sidebar do not matter here.")
 
 chosen = selection.pick()
@@ -32,8 +33,9 @@ with right:
 measure = BY_NAME[name]
 reference = None
 if measure.of == "change":
-    asked = left.selectbox("Change since", [FIRST, *weights.shared_revisions(chosen.runs)], key="reference",
-                           bind="query-params", help="The checkpoint of the same run that is subtracted.")
+    asked = selection.choose("Change since", [FIRST, *weights.shared_revisions(chosen.runs)], "reference",
+                             referring.own_revision(chosen.reference, chosen.runs), left.selectbox,
+                             help="The checkpoint of the same run that is subtracted.")
     reference = None if asked == FIRST else asked
 if weights.missing(store, chosen.runs, measure, reference):
     since = ["--reference", reference] if reference else []
@@ -57,12 +59,21 @@ if not records:
 
 if all(record[quantity] is None for record in records) and any(record["step"] is not None for record in records):
     st.info("These runs do not say how many tokens a step reads; put tokens_per_step into run.json beside the steps.")
-drawn = [{**record, "site": short[record["site"]]} for record in records]
-deepest = (compute.sites(store, chosen.runs, chosen.protocol) or ["final"])[-1]
+compared = [record for run in referring.as_run(chosen.reference) if measure.of == "matrix"
+            for record in weights.records(store, run, measure=name, sites=picked) if record["value"] is not None]
+if measure.of == "matrix":
+    pinned.beside(chosen, compared, [], measure.label)
+elif chosen.reference and not referring.own_revision(chosen.reference, chosen.runs):
+    st.info(plain(referring.no_change(chosen.reference)), icon=pinned.ICON)
+else:
+    pinned.stands(chosen)
+drawn, levels = ([{**record, "site": short[record["site"]]} for record in some] for some in (records, compared))
+deepest = chosen.site
 shades = phasing.shades([phasing.of_run(store, run, chosen.protocol, deepest) for run in chosen.runs])
 cards.figure(trajectory.build(drawn, Panel("", []), measure, trajectory.Axis(quantity, log), workspace.colours(),
-                              workspace.style(), shades), records, title=f"{measure.label} over training",
-             caption=weights.caption(records, measure) + cards.tints(shades, [deepest]), key="weights")
+                              workspace.style(), shades, levels, chosen.at), [*records, *compared], key="weights",
+             title=f"{measure.label} over training", caption=weights.caption(records, measure)
+             + referring.shown(chosen.reference, compared, "Dashes and dots, in ink") + cards.tints(shades, [deepest]))
 cards.undefined(records)
 cards.warnings(chosen, [], [], None)
 cards.how_to_read(measure)

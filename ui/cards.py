@@ -8,8 +8,10 @@ import streamlit as st
 from analysis import export, summaries
 from analysis.measure import Measure
 from analysis.phases import CHOSEN, Rule
+from analysis.publishing.bundle import Piece
 from analysis.results import Shade
 from analysis.weight_measures import WeightMeasure
+from ui import pieces, studio
 from ui.plain import plain
 from ui.selection import Selection
 
@@ -20,20 +22,14 @@ def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: st
            on_select: Callable[[], None] | None = None, modes: Sequence[str] = ("points",)) -> None:
     """A chart, what it was made from, and the files to take away; `on_select` runs when points of it are chosen in one
     of the `modes`."""
+    piece = Piece(built, records, title, caption)
+    pieces.add(key, piece)
     clicks: dict[str, Any] = {"on_select": on_select, "selection_mode": modes} if on_select else {}
     off = [button for button in export.CONFIG["modeBarButtonsToRemove"] if button.removesuffix("2d") not in modes]
     st.plotly_chart(built, theme=None, key=key, config=export.CONFIG | {"modeBarButtonsToRemove": off},
                     alt=f"{title}. {caption}", **clicks)
     st.caption(plain(caption))
-    stem = title.lower().replace(" ", "-").replace("/", "-")
-    html, table, facts = st.columns([1, 1, 1])
-    html.download_button("Figure (HTML)", lambda: export.figure_html(built, title), f"{stem}.html", "text/html",
-                         key=f"{key} html", on_click="ignore", icon=":material/download:", width="stretch")
-    table.download_button("Table (CSV)", lambda: export.table_csv(records), f"{stem}.csv", "text/csv",
-                          key=f"{key} csv", on_click="ignore", icon=":material/table:", width="stretch")
-    facts.download_button("Manifest (JSON)", lambda: export.manifest(records, title, caption), f"{stem}.json",
-                          "application/json", key=f"{key} json", on_click="ignore", icon=":material/receipt_long:",
-                          width="stretch")
+    studio.offer(key, piece)
 
 
 def caption(selection: Selection, records: Sequence[dict[str, Any]], measure: Measure | None = None) -> str:

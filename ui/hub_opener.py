@@ -7,7 +7,7 @@ from analysis.errors import ExplorerError
 from analysis.estimates import estimate
 from analysis.extraction.probes import DEFAULT, load_probe
 from analysis.figures import ladder
-from analysis.runs import open_on_hub, remember
+from analysis.runs import open_on_hub
 from ui import opener, workspace
 from ui.plain import plain
 
@@ -26,6 +26,9 @@ def _sizes(chosen: tuple[hub.Ref, ...]) -> list[hub.Remote]:
 
 
 def draw() -> None:
+    """Revisions of a repository, chosen and opened; nothing is asked of the Hub on a view-only server."""
+    if opener.is_closed("open hub:OWNER/MODEL"):
+        return
     repo = st.text_input("Repository", placeholder="EleutherAI/pythia-70m", key="repo", bind="query-params",
                          help="The id of a model on the Hugging Face Hub. For a gated or private one, start the app "
                               "with HF_TOKEN set.")
@@ -74,8 +77,7 @@ def _offer(repo: str, found: list[hub.Ref], chosen: list[hub.Ref]) -> None:
         _flag_duplicates(chosen, remotes)
     if st.button("Open these revisions", type="primary", icon=":material/cloud_download:"):
         run = open_on_hub(workspace.store(), repo, ",".join(ref.name for ref in chosen))
-        remember(workspace.store(), run)
-        opener.choose(run, "hub")
+        opener.keep(run, "hub")
         st.rerun()
 
 

@@ -8,20 +8,20 @@ import streamlit as st
 from numpy import where
 from pandas import DataFrame
 
-from analysis import compute
+from analysis import compute, export
 from analysis.checkpoints import activations
 from analysis.keys import Policy, Run
-from analysis.maps import computing, reading
+from analysis.maps import computing, projections, reading
 from analysis.maps.computing import Question
 from analysis.maps.shown import PointMap
 from analysis.summaries import item_records
-from ui import workspace
+from ui import pinned, workspace
 from ui.plain import plain
-from ui.selection import Selection, to_url
+from ui.selection import Selection, choose, to_url
 
 OVER = {"steps": "training", "layers": "depth"}
 POINTS = (250, 500, 1000, 2000, 5000)
-CHART = "map points chart"
+CHART, WHOLE = "map points chart", "map points chosen"  # the chart, and all that was chosen on it
 TINT = "background-color: rgba(230, 159, 0, 0.22)"
 Items = tuple[computing.Item, ...]
 
@@ -33,10 +33,11 @@ def pick_question(chosen: Selection) -> tuple[Question, list[str]]:
     run = runs[columns[0].selectbox("Run", list(runs), key="map_run", bind="query-params")]
     over = columns[1].segmented_control("Frames over", list(OVER), default="steps", key="map_over", bind="query-params",
                                         required=True, format_func=OVER.__getitem__) or "steps"
-    method = columns[3].selectbox("Map", list(reading.METHODS), key="map_method", bind="query-params",
+    method = columns[3].selectbox("Map", _methods(run), key="map_method", bind="query-params",
                                   format_func=reading.METHODS.__getitem__, help="PCA: a flat view, the fastest, which "
                                   "keeps large distances best. UMAP and t-SNE keep near points near, and say little "
-                                  "of the distance between groups.")
+                                  "of the distance between groups. Own layout: where rows of your own come with an "
+                                  "array `layout`, drawn as it is.")
     with st.expander("Frames, points and seed", icon=":material/tune:"):
         left, right = st.columns(2)
         points = left.selectbox("Points", POINTS, index=2, key="map_count", bind="query-params",
@@ -48,6 +49,18 @@ def pick_question(chosen: Selection) -> tuple[Question, list[str]]:
     argv = ["map", *argv, "--over", over, "--method", method, "--points", str(points), "--seed", str(seed),
             *chosen.argv]
     return Question(items, over, method, chosen.protocol, points, seed), argv
+
+
+def _methods(run: Run) -> list[str]:
+    """Every way to map a run; the layout of its own where its rows bring one at each checkpoint."""
+    files = [computing.rows_file(checkpoint) for checkpoint in run.checkpoints]
+    brings = _bring_layouts(tuple(one.fingerprint for one in run.checkpoints), tuple(filter(None, files)))
+    return [method for method in reading.METHODS if method != projections.GIVEN or (all(files) and brings)]
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _bring_layouts(fingerprints: tuple[str, ...], files: tuple[Path, ...]) -> bool:
+    return bool(files) and all(path.exists() and activations.has_layout(path) for path in files)
 
 
 def _steps(column: Any, chosen: Selection, run: Run) -> tuple[Items, list[str]]:
@@ -84,15 +97,15 @@ def stored(question: Question) -> PointMap | None:
 
 def labels_of(found: PointMap, question: Question) -> reading.Labels:
     """What is known of the rows: labels of the probe's texts, or those that came with the rows."""
-    checkpoint, _ = question.items[0]
-    if checkpoint.path.startswith(activations.PREFIX):
-        return _given_labels(question.digest, checkpoint.path.removeprefix(activations.PREFIX), found)
+    path = computing.rows_file(question.items[0][0])
+    if path is not None:
+        return _given_labels(question.digest, path, found)
     return reading.labels_of(question.protocol.probe, found, Policy.gives_several(question.protocol.rows))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _given_labels(key: str, path: str, _found: PointMap) -> reading.Labels:
-    return computing.given_labels(Path(path), _found)
+def _given_labels(key: str, path: Path, _found: PointMap) -> reading.Labels:
+    return computing.given_labels(path, _found)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -101,13 +114,28 @@ def records(key: str, since: str, _found: PointMap, _labels: reading.Labels, _qu
     return reading.records(_found, _labels, since, item_records(_question.items, _question.protocol))
 
 
-def pick_colour(found: PointMap, labels: reading.Labels, several: bool) -> tuple[str, str]:
-    """What the points are coloured by, and since when a neighbour counts as new."""
+def reference_frame(chosen: Selection, question: Question, found: PointMap) -> str:
+    """The frame of the checkpoint that stands for the reference, or nothing, which is said."""
+    if chosen.reference is None or len(found.frames) < 2:
+        return ""
+    prints = [checkpoint.fingerprint for checkpoint, _ in question.items]
+    if question.over == "steps" and chosen.reference.last.fingerprint in prints:
+        pinned.stands(chosen)
+        return found.frames[prints.index(chosen.reference.last.fingerprint)]
+    st.caption(f"No frame of this map is the reference {plain(chosen.reference.name)}, so no neighbour counts as new "
+               "since it.")
+    return ""
+
+
+def pick_colour(found: PointMap, labels: reading.Labels, several: bool, pin: str = "") -> tuple[str, str]:
+    """What the points are coloured by, and since when a neighbour counts as new: since a frame that is pinned, where
+    there is one."""
     left, right = st.columns(2)
     words = reading.ways(found, labels, several)
     way = left.selectbox("Colour", list(words), key="map_colour", bind="query-params", format_func=words.__getitem__)
-    since = right.segmented_control("A neighbour is new since", [reading.FIRST, reading.PREVIOUS], key="map_since",
-                                    default=reading.FIRST, bind="query-params", required=True) or reading.FIRST
+    since = choose("A neighbour is new since", [reading.FIRST, reading.PREVIOUS, *([pin] if pin else [])], "map_since",
+                   pin, right.segmented_control, required=True,
+                   format_func=lambda one: f"the reference, {one}" if one == pin else one)
     return way, since
 
 
@@ -147,14 +175,32 @@ def follow_choice(found: PointMap) -> None:
     event = st.session_state[CHART]["selection"]
     at = {int(point["customdata"]["0"]): (point["x"], point["y"]) for point in event["points"] if "customdata" in point}
     if not at:
-        st.session_state.map_points = []
+        st.session_state.map_points = st.session_state[WHOLE] = []
         return
     st.session_state.map_frame = found.frames[reading.frame_at(found, list(at), list(at.values()))]
     ids = [found.row_ids[row] for row in at]
-    held = st.session_state.map_points
+    held = _whole(st.session_state.map_points)
     if not (event["box"] or event["lasso"]):
         ids = [id for id in held if id not in ids] + [id for id in ids if id not in held]
+    st.session_state[WHOLE] = ids
     st.session_state.map_points = ids[-reading.MOST_PICKED:]
+
+
+def _whole(lettered: Sequence[str]) -> list[str]:
+    """Every chosen point: what the box or the lasso held, as long as those with letters are the last of it."""
+    whole = st.session_state.get(WHOLE, [])
+    return list(whole if list(lettered) == whole[-reading.MOST_PICKED:] else lettered)
+
+
+def take_chosen(found: PointMap, picked: Sequence[int], records: Sequence[dict[str, Any]], title: str) -> None:
+    """How many points are chosen, and all of them at every frame as a file."""
+    drawn = set(found.row_ids[:found.drawn])
+    chosen = set(_whole([found.row_ids[row] for row in picked])) & drawn
+    st.download_button("Chosen points (CSV)", lambda: export.table_csv([
+        record for record in records if record["row"] in chosen]), f"{title}.csv", "text/csv", key="map chosen csv",
+        on_click="ignore", icon=":material/table:", help="A line for each chosen point at each frame: its row, text "
+        "and labels, its norm, place and share of new neighbours, and its nearest rows.")
+    st.caption(reading.chosen_words(len(chosen), len(picked)))
 
 
 def neighbours(found: PointMap, picked: Sequence[int], since: str, labels: Sequence[str] | None) -> None:

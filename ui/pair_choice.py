@@ -8,17 +8,16 @@ from typing import Any
 import streamlit as st
 
 from analysis import compute, registry, views
-from analysis.keys import Run
+from analysis.keys import Checkpoint, Run
 from analysis.measure import Measure
 from analysis.pairs.shown import group, in_order
 from analysis.pairs.telling import told
-from ui import workspace
+from ui import pinned, selection, workspace
 from ui.plain import plain
 from ui.selection import Selection
 
 WAYS = {"layer": "layer × layer", "step": "step × step", "run": "run × run"}
 PAIR_PAGE = Path(__file__).parents[1] / "pages" / "pair.py"
-SHARED = ("runs", "probe", "rows", "dtype")
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,17 @@ def pick_sides(chosen: Selection) -> Comparison | None:
     """Layers of two checkpoints, steps of two runs at one site, or checkpoints of runs at one site."""
     by = st.segmented_control("Compare", list(WAYS), default="layer", key="by", bind="query-params", required=True,
                               format_func=WAYS.__getitem__) or "layer"
-    store, runs = workspace.store(), {run.name: run for run in chosen.runs}
+    store = workspace.store()
+    pinned.stands(chosen)
     if by == "run":
         return _checkpoints(chosen)
     left, right = st.columns(2)
-    (run_a, at_a), (run_b, at_b) = (_side(left, "A", runs, 0, by), _side(right, "B", runs, len(runs) - 1, by))
+    start = chosen.reference.last if chosen.reference else chosen.runs[-1].checkpoints[-1]
+    run_a, at_a = _side(left, "A", chosen, chosen.runs[0].checkpoints[-1], by)
+    run_b, at_b = _side(right, "B", chosen, start, by)
     title = f"{run_a.name} and {run_b.name}, {WAYS[by]}"
     if by == "step":
-        site = _site(chosen, [run_a, run_b])
+        site = selection.one_site(chosen)
         return Comparison(by, views.steps(run_a, site), views.steps(run_b, site), title,
                           [run_a.name, run_b.name, "--by", "step", "--site", site])
     ends = views.checkpoint_of(run_a, at_a), views.checkpoint_of(run_b, at_b)
@@ -73,21 +75,23 @@ def pick_sides(chosen: Selection) -> Comparison | None:
     return Comparison(by, rows, columns, title, [f"{run_a.name}@{at_a}", f"{run_b.name}@{at_b}"])
 
 
-def _side(column: Any, side: str, runs: Mapping[str, Run], index: int, by: str) -> tuple[Run, str]:
+def _side(column: Any, side: str, chosen: Selection, start: Checkpoint, by: str) -> tuple[Run, str]:
     """Run of one side and, layer by layer, its checkpoint."""
-    run = runs[column.selectbox(f"Run {side}", list(runs), index=index, key=f"run_{side}", bind="query-params")]
+    runs = chosen.sides
+    run = runs[selection.choose(f"Run {side}", list(runs), f"run_{side}", start.run, column.selectbox)]
     revisions = [checkpoint.revision for checkpoint in run.checkpoints]
     if by == "step":
         return run, revisions[-1]
-    return run, column.selectbox(f"Checkpoint {side}", revisions, index=len(revisions) - 1, key=f"at_{side}",
-                                 bind="query-params")
+    usual = start.revision if run.name == start.run else revisions[-1]
+    return run, selection.choose(f"Checkpoint {side}", revisions, f"at_{side}", usual, column.selectbox)
 
 
 def _checkpoints(chosen: Selection) -> Comparison | None:
-    every = {f"{run.name}@{c.revision}": c for run in chosen.runs for c in run.checkpoints}
-    picked = st.multiselect("Checkpoints", list(every), key="ends", bind="query-params",
-                            default=[f"{run.name}@{run.checkpoints[-1].revision}" for run in chosen.runs])
-    site = _site(chosen, chosen.runs)
+    every = {f"{run.name}@{c.revision}": c for run in chosen.sides.values() for c in run.checkpoints}
+    ends = [*(run.checkpoints[-1] for run in chosen.runs), *([chosen.reference.last] if chosen.reference else [])]
+    picked = selection.several("Checkpoints", list(every), "ends",
+                               list(dict.fromkeys(f"{c.run}@{c.revision}" for c in ends)))
+    site = selection.one_site(chosen)
     if len(picked) < 2:
         st.info("Choose at least two checkpoints, of one run or of several. More runs are in the sidebar.",
                 icon=":material/arrow_upward:")
@@ -95,11 +99,6 @@ def _checkpoints(chosen: Selection) -> Comparison | None:
     items = views.models([every[name] for name in picked], site)
     return Comparison("run", items, items, f"{', '.join(picked)}, {WAYS['run']}",
                       [*picked, "--by", "run", "--site", site])
-
-
-def _site(chosen: Selection, runs: Sequence[Run]) -> str:
-    sites = compute.sites(workspace.store(), runs, chosen.protocol) or ["final"]
-    return st.selectbox("Site", sites, index=len(sites) - 1, key="site", bind="query-params")
 
 
 def follow_click() -> None:
@@ -129,6 +128,5 @@ def pick_cell(cells: Mapping[tuple[str, str], Mapping[str, Any]], titles: Sequen
     names = {side: f"{record[f'run_{side}']}@{record[f'revision_{side}']}:{record[f'site_{side}']}" for side in "ab"}
     lines = told(record, measure, measure.label)
     st.markdown(f"**{plain(names['a'])} × {plain(names['b'])}**: {plain('; '.join(lines))}.")
-    shared = {name: found for name in SHARED if (found := st.query_params.get_all(name))}
     st.page_link(PAIR_PAGE, label="Open this pair: every measure, and why they disagree",
-                 query_params={**names, **shared}, icon=":material/compare_arrows:")
+                 query_params=selection.shared(**names), icon=":material/compare_arrows:")

@@ -13,8 +13,10 @@ from ui.selection import Selection, to_url
 
 def pick(column: Any, side: str, chosen: Selection, usual: Run, *, first: bool = False) -> Item:
     """Draw the pickers of one side, `a` or `b`, and return what is chosen: what the link or else the session names,
-    else the last site of the last checkpoint of the usual run (or of its first)."""
-    runs = {run.name: run for run in chosen.runs}
+    else the last site of the last checkpoint of the usual run (or of its first), and for `b` of the reference."""
+    runs = chosen.sides
+    pinned = chosen.reference.last if chosen.reference and side == "b" else None
+    usual = runs[pinned.run] if pinned else usual
     asked = st.query_params.get(side) or st.session_state.get(f"pair {side}") or ""
     name, revision, site = views.split_item(asked)
     if name not in runs:
@@ -22,6 +24,7 @@ def pick(column: Any, side: str, chosen: Selection, usual: Run, *, first: bool =
     run = runs[_one_of(column, f"Run {side.upper()}", f"pair run {side}", list(runs), name, usual.name)]
     revisions = [checkpoint.revision for checkpoint in run.checkpoints]
     last = revisions[0] if first and run == usual else revisions[-1]
+    last = pinned.revision if pinned and run == usual else last
     checkpoint = run.at(_one_of(column, f"Checkpoint {side.upper()}", f"pair at {side}", revisions, revision, last))
     sites = compute.sites_of(workspace.store(), checkpoint, chosen.protocol)
     sites = sites or list(dict.fromkeys([site or "final", "final"]))  # before it is computed, a link knows best

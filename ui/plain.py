@@ -11,3 +11,8 @@ def plain(text: object) -> str:
     escaped = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", escaped)  # between two letters it is only an underscore
     escaped = re.sub(r"^(\s*)([#+-])", r"\1\\\2", escaped)
     return re.sub(r"(?i)(:(?=//)|www(?=\.)|@(?=[\w-]+\.\w)|:(?=[a-z_]+[/:]))", f"\\1{UNSEEN}", escaped)
+
+
+def unplain(text: str) -> str:
+    """The text that `plain` was given, apart from its ends of lines."""
+    return re.sub(r"\\([\\`*\[\]<>$~|_#+-])", r"\1", text.replace(UNSEEN, ""))

@@ -11,7 +11,7 @@ from analysis.extraction.library import find_probe
 from analysis.extraction.probes import DEFAULT, Probe
 from analysis.keys import Checkpoint, Run
 from analysis.runs import forget, is_bundled
-from ui import workspace
+from ui import guard, workspace
 from ui.plain import plain
 
 
@@ -44,8 +44,11 @@ def draw(runs: list[Run]) -> None:
             _judged(run, probe)
         except ExplorerError as error:
             st.error(plain(error), icon=":material/error:")
-    if not is_bundled(run) and st.button("Take this run off the list", icon=":material/delete:",
-                                         help="What was uploaded for it is deleted; results stay."):
+    if is_bundled(run) or guard.is_read_only():
+        return
+    if st.button("Take this run off the list", icon=":material/delete:",
+                 help="What was uploaded for it is deleted; results stay."):
+        guard.check_may_change()
         forget(workspace.store(), run)
         st.session_state.pop("runs", None)
         st.rerun()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import guard, jobs_panel
+from ui import contrast, guard, hover_sync, jobs_panel, pieces, studio, view_shelf
 
 HOME = Path(__file__).parents[1]
 
@@ -13,9 +13,11 @@ def route() -> None:
     """Draw the navigation, the page that was asked for, and the jobs under way."""
     st.set_page_config(page_title="Representation Geometry Explorer", page_icon=HOME / "ui" / "icon.png", layout="wide")
     guard.let_in()
-    page = st.navigation({"Training": [
+    contrast.draw()
+    page = st.navigation({"": [
         st.Page(HOME / "pages" / "overview.py", title="Overview", icon=":material/home:", default=True,
                 help="What is loaded, the headline numbers, and the way to your own checkpoints."),
+    ], "Training": [
         st.Page(HOME / "pages" / "trajectories.py", title="Trajectories", icon=":material/show_chart:",
                 help="Any scalar measure against training, beside the loss."),
         st.Page(HOME / "pages" / "phases.py", title="Phases", icon=":material/stacked_line_chart:",
@@ -27,6 +29,8 @@ def route() -> None:
         st.Page(HOME / "pages" / "sample_size.py", title="Sample size", icon=":material/data_thresholding:",
                 help="Would more texts change a number? Its value on parts of the documents and on all of them."),
     ], "Comparison": [
+        st.Page(HOME / "pages" / "compare.py", title="Compare", icon=":material/difference:",
+                help="Ticked runs, phases and stages side by side: differences, their intervals, what changed most."),
         st.Page(HOME / "pages" / "similarity.py", title="Similarity", icon=":material/grid_on:",
                 help="Layer by layer and step by step, within a run and between two."),
         st.Page(HOME / "pages" / "drift.py", title="Similarity over training", icon=":material/trending_up:",
@@ -52,10 +56,19 @@ def route() -> None:
     ], "Behind it": [
         st.Page(HOME / "pages" / "checkpoints.py", title="Checkpoints", icon=":material/inventory_2:",
                 help="Open a run from the Hub, a folder or your machine, and look it over before it is loaded."),
+        st.Page(HOME / "pages" / "views.py", title="Saved views", icon=":material/bookmarks:",
+                help="Views that were kept, to open again, to send to a colleague and to make a report of."),
         st.Page(HOME / "pages" / "jobs.py", title="Jobs", icon=":material/pending_actions:",
                 help="What is being computed, what was, and the room it takes."),
         st.Page(HOME / "pages" / "measures.py", title="Measures", icon=":material/menu_book:",
                 help="What each number means, its equation, its source and its traps."),
-    ]}, expanded=True)
+        st.Page(HOME / "pages" / "glossary.py", title="Glossary", icon=":material/dictionary:",
+                help="The words of this app, each in a sentence or two."),
+    ]}, position="top")
+    pieces.begin()
+    with st.sidebar:
+        hover_sync.draw()
     jobs_panel.draw()  # before the page, which may stop early
+    view_shelf.draw(page.url_path, page.title)
+    studio.export_all(page.url_path, page.title)
     page.run()

@@ -5,28 +5,36 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import stitch_views, stitches
+from analysis import referring, stitch_views, stitches, weights
 from analysis.keys import Checkpoint, Run
 from analysis.stitch_views import Stitches
 from analysis.stitches import Ends, Question
-from ui.selection import Selection
+from ui import pinned
+from ui.plain import plain
+from ui.selection import Selection, choose
 
 SCOPES = {"same": "same depth", "all": "all pairs of sites", "lens": "lens: into its own head"}
 
 
 def pick_ends(chosen: Selection) -> tuple[Ends, Question, list[str]]:
     """Sender, receiver and the sites that meet, with the command that computes them. By default the last checkpoints
-    of two runs, and of one run its first into its last."""
+    of two runs, and of one run its first into its last; into the reference, where one is pinned."""
     pairs = st.segmented_control("Which sites meet", list(SCOPES), default="same", key="pairs", bind="query-params",
                                  required=True, format_func=SCOPES.__getitem__) or "same"
-    runs = {run.name: run for run in chosen.runs}
+    runs = {run.name: run for run in chosen.sides.values() if weights.has_weights(run)}
     left, right = st.columns(2)
+    first, end = chosen.runs[0].checkpoints, chosen.runs[-1].checkpoints[-1]
     if pairs == "lens":
-        run, sender = _side(left, "Model", "model", runs, 0, last=True)
+        run, sender = _side(left, "Model", "model", runs, first[-1])
         receiver = sender
     else:
-        run, sender = _side(left, "Sender", "sender", runs, 0, last=len(runs) > 1)
-        _, receiver = _side(right, "Receiver", "receiver", runs, len(runs) - 1, last=True)
+        start = chosen.reference.last if chosen.reference and chosen.reference.last.run in runs else end
+        others = [one.checkpoints[-1] for one in chosen.runs if one.name != start.run]
+        run, sender = _side(left, "Sender", "sender", runs, (others or first)[0])
+        _, receiver = _side(right, "Receiver", "receiver", runs, start)
+        if chosen.reference and start is end:
+            st.info(plain(referring.no_weights(chosen.reference)), icon=pinned.ICON)
+        pinned.stands(chosen)
     question = Question(chosen.protocol.probe, chosen.protocol.dtype, pairs)
     argv = ["stitch", *(f"{c.run}@{c.revision}" for c in (sender, receiver)), "--pairs", pairs, *_protocol(chosen)]
     return stitches.ends(run, sender, receiver), question, argv
@@ -37,11 +45,11 @@ def _protocol(chosen: Selection) -> list[str]:
     return ["--probe", chosen.probe, *([] if dtype == "float32" else ["--dtype", dtype])]
 
 
-def _side(column: Any, label: str, key: str, runs: dict[str, Run], index: int, *, last: bool) -> tuple[Run, Checkpoint]:
-    run = runs[column.selectbox(label, list(runs), index=index, key=key, bind="query-params")]
+def _side(column: Any, label: str, key: str, runs: dict[str, Run], start: Checkpoint) -> tuple[Run, Checkpoint]:
+    run = runs[choose(label, list(runs), key, start.run, column.selectbox)]
     revisions = [checkpoint.revision for checkpoint in run.checkpoints]
-    return run, run.at(column.selectbox(f"Checkpoint of the {label.lower()}", revisions, key=f"{key}_at",
-                                        index=len(revisions) - 1 if last else 0, bind="query-params"))
+    usual = start.revision if run.name == start.run else revisions[-1]
+    return run, run.at(choose(f"Checkpoint of the {label.lower()}", revisions, f"{key}_at", usual, column.selectbox))
 
 
 def pick_view(found: Stitches) -> tuple[str, str]:

@@ -6,22 +6,23 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import registry
+from analysis import referring, registry
 from analysis.errors import ExplorerError
+from analysis.keys import Checkpoint
 from analysis.pairs.shown import group
 from analysis.references import citation
 from analysis.topology import changes, reading, words
-from analysis.topology.computing import FEWEST, Question
-from ui import jobs_panel, workspace
-from ui.pair_choice import SHARED
+from analysis.topology.computing import FEWEST, KIND, Item, Question, name_of
+from analysis.views import item_name
+from ui import jobs_panel, pinned, workspace
 from ui.plain import plain
-from ui.selection import Selection
+from ui.selection import Selection, choose, shared
 
 DRIFT_PAGE = Path(__file__).parents[1] / "pages" / "drift.py"
 USUAL, MOST_POINTS = Question(), 500
 DIRECTIONS = [0, 2, 4, 8]
 PAIRED = ("rtd_per_point", "rtd_lite_per_point", "srtd_lite_per_point", "nts_edges", "nts_merge_heights")
-REFERENCES = {"previous": "the checkpoint before", "last": "the last checkpoint"}
+REFERENCES = {"previous": "the checkpoint before", "last": "the last checkpoint", "pinned": "the reference"}
 
 
 def pick_question() -> tuple[Question, list[str]]:
@@ -72,15 +73,26 @@ def offer(chosen: Selection, records: Sequence[dict[str, Any]], sites: Sequence[
                      f"{words.cost(question, len(lacking))}")
 
 
-def offer_changes(chosen: Selection, sites: Sequence[str], question: Question, options: Sequence[str]) -> None:
-    """The same command where diagrams are there and their distances are not."""
-    store = workspace.store()
+def pick_reference(column: Any, chosen: Selection) -> str:
+    """What distances are taken from."""
+    names = {said: name for name, said in REFERENCES.items() if name != "pinned" or chosen.reference}
+    return names[choose("From", list(names), "ph_reference", widget=column.segmented_control, required=True)]
+
+
+def offer_changes(chosen: Selection, sites: Sequence[str], question: Question, options: Sequence[str],
+                  to: Checkpoint | None = None) -> bool:
+    """The same command where diagrams are there and their distances are not, or nothing is of the checkpoint that they
+    are taken to; says whether it is needed."""
+    store, protocol = workspace.store(), chosen.protocol
     runs = [run.name for run in chosen.runs for site in sites
-            if changes.lacking(store, run.checkpoints, site, chosen.protocol, question)]
+            if changes.lacking(store, run.checkpoints, site, protocol, question, to)
+            or (to and not store.has_record(KIND, name_of(to, site, protocol, question)))]
     if runs:
-        argv = ["topology", *dict.fromkeys(runs), *(part for site in sites for part in ("--site", site)), *options]
-        jobs_panel.offer([*argv, *chosen.argv], f"distances along {', '.join(dict.fromkeys(runs))}",
+        against = ["--against", f"{to.run}@{to.revision}"] if to else []
+        argv = ["topology", *dict.fromkeys(runs), *(part for site in sites for part in ("--site", site)), *against]
+        jobs_panel.offer([*argv, *options, *chosen.argv], f"distances along {', '.join(dict.fromkeys(runs))}",
                          "Some distances between diagrams are not computed yet. It takes some seconds a run.")
+    return bool(runs)
 
 
 def follow_click() -> None:
@@ -94,18 +106,29 @@ def follow_click() -> None:
 
 def pick_item(column: Any, label: str, key: str, names: Sequence[str], usual: str) -> str:
     """One of the representations that are computed."""
-    if key in st.session_state and st.session_state[key] not in names:
-        del st.session_state[key]  # of another run, site or setting
-    return column.selectbox(label, names, index=list(names).index(usual), key=key, bind="query-params")
+    return choose(label, names, key, usual, column.selectbox)
+
+
+def with_reference(chosen: Selection, items: dict[str, Item], question: Question) -> tuple[dict[str, Item], str]:
+    """The representations that can be tested, the reference among them, and which of them is first compared with;
+    says why where the reference is not computed."""
+    last = list(items)[-1]
+    if chosen.reference is None:
+        return items, last
+    item = (chosen.reference.last, chosen.site)
+    if not workspace.store().has_record(KIND, name_of(*item, chosen.protocol, question)):
+        st.info(plain(referring.missing(chosen.reference, "Topology", f" at {chosen.site}")), icon=pinned.ICON)
+        return items, last
+    pinned.stands(chosen)
+    return items | {item_name(*item): item}, item_name(*item)
 
 
 def point_to_divergences() -> None:
     """The measures of topology between two representations of the same rows, on their pages."""
-    shared = {name: found for name in SHARED if (found := st.query_params.get_all(name))}
     known = registry.all_measures()
     for measure in (known[name] for name in PAIRED if name in known):
         st.page_link(DRIFT_PAGE, label=f"{measure.label}, over training", icon=":material/trending_up:",
-                     query_params={"kind": group(measure), "similarity": measure.label, **shared})
+                     query_params=shared(kind=group(measure), similarity=measure.label))
     st.caption("They match row by row, which diagrams do not: two clouds with equal diagrams can hold their rows in "
                "different places. The pages Similarity and Pair have them too.")
 

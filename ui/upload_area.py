@@ -8,7 +8,7 @@ from analysis.checkpoints import upload
 from analysis.errors import ExplorerError
 from analysis.extraction.library import SUFFIXES, add_probe
 from analysis.runs import open_upload
-from ui import opener, workspace
+from ui import guard, opener, workspace
 from ui.plain import plain
 from ui.upload_route import PATH, give_token
 
@@ -26,6 +26,8 @@ _stream = st.components.v2.component("upload_area", html=HTML, css=(HERE / "uplo
 
 def draw() -> None:
     """Files of any size, in pieces; small ones through Streamlit's own field too."""
+    if opener.is_closed("open FOLDER"):
+        return
     st.markdown("A checkpoint (config.json, *.safetensors, tokenizer), a folder of step folders, an archive of either, "
                 "or rows of your own: `.npy`, or `.npz` with an n × d array for each site and, if you have them, `ids` "
                 "and `documents`. Nothing in a file is ever run.")
@@ -53,6 +55,9 @@ def draw() -> None:
 
 def draw_probe() -> None:
     """Texts, images or sounds to read: pasted or as a file."""
+    if guard.is_view_only("probes are added where you run this project yourself. There a file is read by its path:"):
+        st.code("python -m analysis sweep RUN --probe FILE", language="bash")
+        return
     st.markdown("Texts as `.txt` (one a line), `.csv`, `.jsonl` or `.parquet` with a `text` column and, if you have "
                 "them, `id`, `document` and label columns; or images or `.wav` sounds in a `.zip` whose folders are "
                 "labels.")
@@ -64,6 +69,7 @@ def draw_probe() -> None:
     if sent:
         try:
             given = (file.name, file.getvalue()) if file else (f"{name or 'texts'}.txt", pasted.encode())
+            guard.check_may_change()
             probe = add_probe(*given)
         except ExplorerError as error:
             st.error(plain(error), icon=":material/error:")
@@ -74,6 +80,7 @@ def draw_probe() -> None:
 
 def _take(files: list[tuple[str, bytes]]) -> None:
     try:
+        guard.check_may_change()
         root = workspace.store().uploads
         run = open_upload(workspace.store(), upload.take(root, files, workspace.owner()))
     except ExplorerError as error:

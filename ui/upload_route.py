@@ -22,6 +22,7 @@ from analysis.checkpoints import upload
 from analysis.checkpoints.archive import leads_out, safe_name
 from analysis.errors import ExplorerError
 from analysis.runs import open_upload
+from ui import guard
 
 TOKEN_LIVES_S = 24 * 3600.0
 MOST_TOKENS = 10_000
@@ -88,8 +89,10 @@ def _owner(request: Request) -> str:
 
 
 def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Failures as sentences in JSON; without a good token nothing is read."""
+    """Failures as sentences in JSON; without a good token, and on a view-only server, nothing is read."""
     async def answer(request: Request) -> JSONResponse:
+        if guard.is_read_only():
+            return JSONResponse({"error": f"{guard.VIEW_ONLY} and takes no uploads."}, status_code=403)
         try:
             upload.check_owner(open_store().uploads, request.path_params.get("id", ""), _owner(request))
             return await work(request)

@@ -1,7 +1,8 @@
 """Rows that a person brings instead of a model: an array n x d for each site, from any network, animal or simulation.
 
 .npy           one array, the site `final`
-.npz           an array for each site under its name; `ids` and `documents` name the rows, `label...` describe them
+.npz           an array for each site under its name; `ids` and `documents` name the rows, `label...` describe them, and
+               `layout` (n x 2) is where a map of the person's own draws them
 .safetensors   the same arrays; ids, documents and labels as JSON lists in its metadata
 """
 
@@ -24,7 +25,7 @@ from analysis.store import Representation
 
 PREFIX = "rows:"
 SUFFIXES = (".npy", ".npz", ".safetensors")
-NAMES, LABEL = ("ids", "documents"), "label"
+NAMES, LABEL, LAYOUT = ("ids", "documents"), "label", "layout"
 MOST_SITES, MOST_ARRAYS, MIN_ROWS = 1_000, 4_000, 4
 LONGEST_SITE = 80
 SCATTERS = 4  # scatter matrices that stand in memory at once: the whole, a group, the rest, its eigenvectors
@@ -35,6 +36,7 @@ def read_rows(path: Path) -> Representation:
     """Rows, ids and documents of one file. Raises ExplorerError naming the array that cannot be used."""
     arrays = _arrays(path)
     names = {name: arrays.pop(name) for name in NAMES if name in arrays}
+    layout = arrays.pop(LAYOUT, None)
     sites = {name: array for name, array in arrays.items() if not name.startswith(LABEL)}
     rows = {name: _checked(path, name, sites[name]) for name in sorted(sites, key=site_order)}
     if not rows or len(rows) > MOST_SITES:
@@ -45,6 +47,8 @@ def read_rows(path: Path) -> Representation:
         raise ExplorerError(f"{path.name}: the sites have {', '.join(map(str, sorted(lengths)))} rows; every site "
                             f"needs the same rows, at least {MIN_ROWS}.")
     n = lengths.pop()
+    if layout is not None:
+        _check_layout(path, layout, n)
     ids = _names(path, "ids", names.get("ids"), n) or tuple(map(str, range(n)))
     if len(set(ids)) != n:
         raise ExplorerError(f"{path.name}: {n - len(set(ids))} of the ids stand more than once; ids must be unique.")
@@ -60,7 +64,7 @@ def labels_of(path: Path) -> dict[str, tuple[str, ...]]:
     one label for each row.
     """
     arrays = _arrays(path)
-    n = {len(array) for name, array in arrays.items() if name not in NAMES and not name.startswith(LABEL)
+    n = {len(array) for name, array in arrays.items() if name not in (*NAMES, LAYOUT) and not name.startswith(LABEL)
          and array.ndim}
     if len(n) != 1:
         read_rows(path)  # raises, and says what is wrong with the rows
@@ -70,6 +74,38 @@ def labels_of(path: Path) -> dict[str, tuple[str, ...]]:
             plain = values.astype(str) if values.dtype.kind in "fiu" else values
             found[name.removeprefix(f"{LABEL}_") or name] = _names(path, f"labels {name!r}", plain, max(n)) or ()
     return found
+
+
+def has_layout(path: Path) -> bool:
+    """Whether a file holds a layout, by the names of its arrays alone."""
+    if path.suffix == ".safetensors":
+        return any(tensor.name == LAYOUT for tensor in read_header(path))
+    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as packed:
+        return f"{LAYOUT}.npy" in packed.namelist()
+
+
+def layout_of(path: Path) -> np.ndarray:
+    """Where a map of the person's own draws each row: `layout`, n x 2. Raises ExplorerError where there is none."""
+    n = len(read_rows(path).row_ids)  # says what is wrong with the file
+    found = _arrays(path).get(LAYOUT)
+    if found is None:
+        raise ExplorerError(f"{path.name} holds no layout of its own; put an array {LAYOUT!r} of shape [{n}, 2] beside "
+                            "the rows, or choose another --method.")
+    return found.astype(np.float64)
+
+
+def _check_layout(path: Path, array: np.ndarray, n: int) -> None:
+    """Refuse a layout that does not place each of n rows on a plane."""
+    if array.shape != (n, 2) or array.dtype.kind != "f":
+        raise ExplorerError(f"{path.name}: array {LAYOUT!r} has shape {list(array.shape)} of {array.dtype} values and "
+                            f"[{n}, 2] of floats is needed, the place of each row on a plane. Under another name it "
+                            "would be a site.")
+    bad = int((~np.isfinite(array)).any(axis=1).sum())
+    if bad:
+        raise ExplorerError(f"{path.name}: array {LAYOUT!r} has NaN or infinite values in {bad} row(s); place every "
+                            "row, or leave these rows out of all arrays.")
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

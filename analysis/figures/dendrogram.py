@@ -5,14 +5,16 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from analysis.figures.similarity_map import ring
 from analysis.figures.theme import Style, dress
 
 FIRST, STEP = 5, 10  # where scipy puts the first leaf, and how far apart leaves are
 
 
 def build(brackets: Sequence[Sequence[tuple[float, float]]], leaves: Sequence[dict[str, Any]], names: Sequence[str],
-          colours: dict[str, str], style: Style) -> go.Figure:
-    """Brackets of four (place, distance) corners each; leaves from top to bottom in order, coloured by run."""
+          colours: dict[str, str], style: Style, ringed: Sequence[dict[str, Any]] = ()) -> go.Figure:
+    """Brackets of four (place, distance) corners each; leaves from top to bottom in order, coloured by run; those
+    that are `ringed` are a reference."""
     figure = go.Figure()
     across: list[float | None] = []
     down: list[float | None] = []
@@ -31,6 +33,8 @@ def build(brackets: Sequence[Sequence[tuple[float, float]]], leaves: Sequence[di
             customdata=[[leaf["revision"], leaf["site"], leaf["joined_at"]] for leaf, _ in own],
             hovertemplate=f"{run}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>first joined at %{{customdata[2]:.4g}} "
                           "rad<extra></extra>"))
+    at = [place for leaf, place in zip(leaves, places, strict=True) if leaf in ringed]
+    ring(figure, [0.0] * len(at), at, style, named=True)
     dress(figure, style, height=140 + 24 * max(len(leaves), 4))
     figure.update_xaxes(title_text="Joined at mean distance (rad)", rangemode="tozero")
     figure.update_yaxes(tickvals=places, ticktext=list(names), range=[places[-1] + FIRST, 0], showgrid=False,

@@ -44,12 +44,12 @@ def by_scale(records: Records, measure: Measure, colours: dict[str, str], style:
     return mark(figure, style)
 
 
-def over_training(records: Records, measure: Measure, axis: trajectory.Axis, colours: dict[str, str],
-                  style: Style) -> go.Figure:
+def over_training(records: Records, measure: Measure, axis: trajectory.Axis, colours: dict[str, str], style: Style,
+                  levels: Records = (), marked: Sequence[str] = ()) -> go.Figure:
     """A trajectory for each run and site, dashed on at the level of its first checkpoint, and dotted the same
-    checkpoints on shuffled tokens."""
+    checkpoints on shuffled tokens. `levels` are those of a reference."""
     own = [record for record in records if record["control"] != SHUFFLED]
-    figure = trajectory.build(own, Panel("", []), measure, axis, colours, style)
+    figure = trajectory.build(own, Panel("", []), measure, axis, colours, style, (), levels, marked)
     drawn = {trace.name: trace for trace in figure.data if tuple(trace.x) != (None,)}
     for name, line in _grouped(records):
         if name in drawn:

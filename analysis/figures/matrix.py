@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis.figures.theme import PALETTE, SEQUENTIAL, Style, dress
+from analysis.figures.theme import ABOVE_AXES, PALETTE, SEQUENTIAL, Style, dress
 from analysis.measure import Measure
 from analysis.pairs.cells import LEVEL
 from analysis.pairs.telling import best_matches, told
@@ -74,7 +74,7 @@ def _bar(measure: Measure, calibrated: bool) -> dict[str, Any]:
     """Above the map, where it takes no width from it on a phone."""
     title = f"{measure.symbol}, above chance" if calibrated else measure.symbol
     return {"title": {"text": title, "side": "top"}, "orientation": "h", "thickness": 10, "outlinewidth": 0,
-            "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "len": 0.75, "nticks": 4}
+            "x": 0, "xanchor": "left", "y": ABOVE_AXES, "yanchor": "bottom", "len": 0.75, "nticks": 4}
 
 
 def _mark(figure: go.Figure, name: str, places: Sequence[Cell], **marker: Any) -> None:

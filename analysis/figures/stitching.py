@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.theme import PALETTE, SEQUENTIAL, Style, dress
+from analysis.figures.theme import ABOVE_AXES, PALETTE, SEQUENTIAL, Style, dress
 
 MOST_NUMBERED = 8  # sites a side whose numbers fit on a phone
 BASELINES = {  # colour and dash of each
@@ -146,7 +146,7 @@ def _outline(figure: go.Figure, at: int, count: int, style: Style) -> None:
 
 def _bar(title: str) -> dict[str, Any]:
     return {"title": {"text": title, "side": "right"}, "orientation": "h", "thickness": 10, "outlinewidth": 0, "x": 0,
-            "xanchor": "left", "y": 1, "yanchor": "bottom", "len": 0.75, "nticks": 6}
+            "xanchor": "left", "y": ABOVE_AXES, "yanchor": "bottom", "len": 0.75, "nticks": 6}
 
 
 def _two_lines(title: str) -> str:

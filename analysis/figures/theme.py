@@ -10,6 +10,7 @@ PHASES = {"warmup": "#999999", "entropy-seeking": "#56B4E9", "compression-seekin
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu"
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down")
+ABOVE_AXES = 1 - 1e-6  # of a colour bar: from 1 on plotly.js 7 moves the titles of axes up, onto their tick labels
 FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
 
 

@@ -16,47 +16,55 @@ from analysis.keys import site_order
 from analysis.measure import Measure
 from analysis.results import Panel, Shade
 
-TITLES = {"step": "Training (optimizer steps)", "tokens": "Training (tokens)", "revision": "Stage"}
+TITLES = {"step": "Training (optimizer steps)", "tokens": "Training (tokens)", "revision": "Stage",
+          "share": "Training (% of the steps of each run's last checkpoint)",
+          "loss": "Loss on the probe (nats/token), falling to the right"}
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What runs along the bottom: "step", "tokens" or, for stages without steps, "revision"; and whether its scale is
-    logarithmic, which names never are."""
+    """What runs along the bottom: "step", "tokens", the "share" of a run's steps, the "loss" or, for stages without
+    steps, "revision"; and whether its scale is logarithmic, which that of names and of the loss never is."""
 
     quantity: str = "step"
     log: bool = True
 
     @property
     def is_logarithmic(self) -> bool:
-        return self.log and self.quantity != "revision"
+        return self.log and self.quantity not in ("revision", "loss")
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A measure with its records, and those of the measure that corrects it, which are drawn dotted."""
+    """A measure with its records, those of the measure that corrects it, which are drawn dotted, and the values of a
+    reference, which are levels from end to end."""
 
     measure: Measure
     records: Sequence[dict[str, Any]]
     corrected: Sequence[dict[str, Any]] = ()
+    levels: Sequence[dict[str, Any]] = ()
 
 
 def build(records: Sequence[dict[str, Any]], panel: Panel, measure: Measure, axis: Axis, colours: dict[str, str],
-          style: Style, shades: Sequence[Shade] = ()) -> go.Figure:
+          style: Style, shades: Sequence[Shade] = (), levels: Sequence[dict[str, Any]] = (),
+          marked: Sequence[str] = ()) -> go.Figure:
     """One line for each run and site, its interval as a band, undefined values as gaps; the panel below, if filled."""
-    return stack([Drawn(measure, records)], panel, axis, colours, style, shades)
+    return stack([Drawn(measure, records, levels=levels)], panel, axis, colours, style, shades, marked)
 
 
 def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, str], style: Style,
-          shades: Sequence[Shade] = ()) -> go.Figure:
-    """Several measures of the same runs and sites above each other on one axis, phases shaded behind all of them."""
+          shades: Sequence[Shade] = (), marked: Sequence[str] = ()) -> go.Figure:
+    """Several measures of the same runs and sites above each other on one axis, phases shaded behind all of them.
+
+    `marked` names the checkpoints that have a thin line through all panels.
+    """
     below = [row for row in panel.rows if row.get(axis.quantity) is not None]
     rows = len(panels) + bool(below)
     heights = [0.72] * len(panels) + [0.28] * bool(below)
     figure = make_subplots(rows=rows, shared_xaxes=True, vertical_spacing=0.06 if rows < 3 else 0.04,
                            row_heights=[height / sum(heights) for height in heights])
     everything = [*itertools.chain.from_iterable(drawn.records for drawn in panels), *below]
-    span = _span(everything, axis)
+    span = span_of(everything, axis)
     for row, drawn in enumerate(panels, 1):
         _add_panel(figure, row, drawn, axis, colours, style, span)
     for run in dict.fromkeys(record["run"] for record in everything) if below else ():
@@ -69,7 +77,11 @@ def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, 
     if below:
         title = panel.label[:1].upper() + panel.label[1:].replace(" (", "<br>(")
         figure.update_yaxes(title_text=title, row=rows, col=1)
-    add_shades(figure, shades, runs, lambda record: _place(record, axis, span), colours, style)
+    add_shades(figure, shades, runs, lambda record: place(record, axis, span), colours, style)
+    for mark in dict.fromkeys(place(r, axis, span) for r in lines if r["revision"] in marked):
+        if mark is not None:
+            figure.add_vline(x=mark, line={"color": style.ink, "width": 1, "dash": "dot"}, opacity=0.6, layer="below")
+    figure.update_layout(meta={"axis": axis.quantity})  # charts of one axis are hovered together
     legend.make_room(figure)
     return figure
 
@@ -87,6 +99,10 @@ def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: d
             _add_series(figure, series, name, colour, symbol, axis, span, measure)
             if corrected:
                 _add_corrected(figure, corrected, f"{name}{legend.CORRECTED}", colour, axis, span)
+    named = [record["revision"] for record in drawn.records] if axis.quantity == "revision" else span
+    for index, record in enumerate(drawn.levels):
+        _add_level(figure, record, legend.line_name(record["run"], record["site"]),
+                   shade(style.ink, index, len(drawn.levels), style), (named[0], named[-1]), dash="dashdot")
     _add_chance(figure, drawn.records, axis, span, style)
     listed = {trace.legendgroup for trace in figure.data[:before] if trace.showlegend is not False}
     for trace in figure.data[before:]:
@@ -98,12 +114,13 @@ def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: d
         figure.update_yaxes(range=[0, 1.02], row=row, col=1)
 
 
-def _place(row: dict[str, Any], axis: Axis, span: tuple[float, float]) -> float | None:
-    value = row[axis.quantity]
+def place(row: dict[str, Any], axis: Axis, span: tuple[float, float]) -> float | None:
+    """Where a record stands along the axis."""
+    value = row.get(axis.quantity)
     return span[0] if axis.is_logarithmic and value == 0 else value
 
 
-def _span(rows: Sequence[dict[str, Any]], axis: Axis) -> tuple[float, float]:
+def span_of(rows: Sequence[dict[str, Any]], axis: Axis) -> tuple[float, float]:
     """Where 0 stands on a logarithmic axis (a third of the first step, under a tick that says 0), and the last step."""
     positive = [row[axis.quantity] for row in rows if row[axis.quantity] and axis.quantity != "revision"]
     return (min(positive) / 3, max(positive)) if positive else (1.0, 10.0)
@@ -115,7 +132,7 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
         _add_level(figure, series[0], name, colour, span)
         return
     placed = [record for record in series if record[axis.quantity] is not None]
-    x = [_place(record, axis, span) for record in placed]
+    x = [place(record, axis, span) for record in placed]
     band_x, band_y = _outline(x, placed)
     if band_x:
         figure.add_trace(go.Scatter(
@@ -124,7 +141,8 @@ def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colo
     figure.add_trace(go.Scatter(
         x=x, y=[record["value"] for record in placed], mode="lines+markers", name=name, legendgroup=name,
         line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, connectgaps=False,
-        customdata=[[record["revision"], _interval(record), record["run"], _size(record)] for record in placed],
+        customdata=[[record["revision"], _interval(record), record["run"], _size(record), record["site"]]
+                    for record in placed],
         hovertemplate=f"%{{customdata[0]}}<br>{measure.symbol} = %{{y:.4g}} %{{customdata[1]}}<br>%{{customdata[3]}}"
                       f"<extra>{name}</extra>"))
 
@@ -135,7 +153,7 @@ def _add_chance(figure: go.Figure, records: Sequence[dict[str, Any]], axis: Axis
     levels: dict[float, list[float | None]] = {}
     for record in records:
         if record.get("chance") is not None and record[axis.quantity] is not None:
-            levels.setdefault(float(f"{record['chance']:.4g}"), []).append(_place(record, axis, span))
+            levels.setdefault(float(f"{record['chance']:.4g}"), []).append(place(record, axis, span))
     for level, places in levels.items():
         figure.add_trace(go.Scatter(
             x=[places[0], places[-1]], y=[level, level], mode="lines", name="with nothing to find",
@@ -149,7 +167,7 @@ def _add_corrected(figure: go.Figure, series: list[dict[str, Any]], name: str, c
     if not placed:
         return
     figure.add_trace(go.Scatter(
-        x=[_place(record, axis, span) for record in placed], y=[record["value"] for record in placed], mode="lines",
+        x=[place(record, axis, span) for record in placed], y=[record["value"] for record in placed], mode="lines",
         name=name, legendgroup=name, line={"color": colour, "width": 1.5, "dash": "dot"}, connectgaps=False,
         customdata=[[record["revision"], _interval(record)] for record in placed],
         hovertemplate=f"%{{customdata[0]}}<br>%{{y:.4g}} %{{customdata[1]}}<extra>{name}</extra>"))
@@ -169,11 +187,17 @@ def _outline(x: Sequence[float | None], placed: Sequence[dict[str, Any]]) -> tup
     return across, up
 
 
-def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str, span: tuple[float, float]) -> None:
-    """A model without training steps: a dotted level to compare with, from end to end."""
+def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str, span: tuple[Any, Any],
+               dash: str = "dot") -> None:
+    """A model without training steps, or a reference: a level to compare with, from end to end, and its interval."""
+    if record["low"] is not None:
+        figure.add_trace(go.Scatter(
+            x=[*span, *reversed(span)], y=[record["high"]] * 2 + [record["low"]] * 2, mode="lines", fill="toself",
+            fillcolor=faded(colour, 0.08), line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=name,
+            name=f"{name} interval"))
     figure.add_trace(go.Scatter(
         x=list(span), y=[record["value"]] * 2, mode="lines", name=name, legendgroup=name,
-        line={"color": colour, "dash": "dot", "width": 2},
+        line={"color": colour, "dash": dash, "width": 2},
         hovertemplate=f"{record['revision']}<br>%{{y:.4g}} {_interval(record)}<br>{_size(record)}"
                       f"<extra>{name}</extra>"))
 
@@ -181,7 +205,7 @@ def _add_level(figure: go.Figure, record: dict[str, Any], name: str, colour: str
 def _add_below(figure: go.Figure, rows: list[dict[str, Any]], colour: str, axis: Axis, span: tuple[float, float],
                label: str, row: int) -> None:
     figure.add_trace(go.Scatter(
-        x=[_place(row, axis, span) for row in rows], y=[row["value"] for row in rows], showlegend=False, name=label,
+        x=[place(row, axis, span) for row in rows], y=[row["value"] for row in rows], showlegend=False, name=label,
         mode="lines+markers" if len(rows) < 100 else "lines", line={"color": colour, "width": 1.5}, marker={"size": 4},
         hovertemplate=f"{axis.quantity} %{{x}}<br>{label} = %{{y:.4g}}<extra></extra>"), row=row, col=1)
 
@@ -204,10 +228,12 @@ def _set_axes(figure: go.Figure, last: int, axis: Axis, span: tuple[float, float
         figure.update_xaxes(showticklabels=False, title_text="No training steps: one model", ticks="")
     elif axis.quantity == "revision":
         figure.update_xaxes(type="category")
+    elif axis.quantity == "loss":
+        figure.update_xaxes(autorange="reversed")
     elif axis.log:
         places = log_ticks(sorted({value for value in values if value}))
         figure.update_xaxes(type="log", tickvals=([span[0]] if 0 in values else []) + places,
-                            ticktext=(["0"] if 0 in values else []) + [short(place) for place in places])
+                            ticktext=(["0"] if 0 in values else []) + [short(value) for value in places])
 
 
 def log_ticks(values: Sequence[float]) -> list[float]:

@@ -22,6 +22,7 @@ from analysis.views import spread
 
 KIND, VERSION = "maps", 1
 OVER = ("steps", "layers")
+METHODS = (*projections.METHODS, projections.GIVEN)
 POINTS, MOST_POINTS, MOST_SEARCHED = 1_000, 5_000, 20_000
 FRAMES, MOST_FRAMES = 12, 40
 NEIGHBOURS = 10
@@ -37,7 +38,7 @@ class Question:
     ----------
     items : checkpoint and site of each frame, in order of training or of depth
     over : `steps` (checkpoints of a run at one site) or `layers` (sites of one checkpoint)
-    method : `pca`, `umap` or `tsne`
+    method : `pca`, `umap`, `tsne`, or `given` for the layout that came with rows
     points : at most so many rows are drawn
     seed : of the rows that are drawn, and of UMAP and t-SNE
     """
@@ -50,7 +51,7 @@ class Question:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for what, got, known in (("method", self.method, tuple(projections.METHODS)), ("frames", self.over, OVER)):
+        for what, got, known in (("method", self.method, METHODS), ("frames", self.over, OVER)):
             if got not in known:
                 raise ExplorerError(f"{got[:40]!r} is no choice of {what}; choose from {', '.join(known)}.")
         if len(self.items) > MOST_FRAMES:
@@ -115,6 +116,7 @@ def compute(store: Store, question: Question, report: Report = silent) -> PointM
 
 def _map(store: Store, question: Question, report: Report) -> PointMap:
     count, total = len(question.items), 4 * len(question.items) + 1
+    layouts = _layouts(question) if question.method == projections.GIVEN else None
     alignment, found = _representations(store, question, _part(report, 0, count, total))
     searched, drawn = draw(alignment.document_ids, question.points, question.seed)
     frames: dict[str, np.ndarray] = {}
@@ -125,7 +127,11 @@ def _map(store: Store, question: Question, report: Report) -> PointMap:
         rows = found[checkpoint][0].rows[site][searched if kept is None else kept[searched]]
         around.append(neighbours(rows, drawn, NEIGHBOURS))
         frames[name] = rows[:drawn]
-    made = projections.project(question.method, frames, question.seed, _part(report, 2 * count, count, total))
+    if layouts is None:
+        made = projections.project(question.method, frames, question.seed, _part(report, 2 * count, count, total))
+    else:
+        made = projections.given({name: layouts[checkpoint][searched[:drawn]] for name, (checkpoint, _) in zip(
+            question.frames, question.items, strict=True)})
     facts = []
     for number, (name, rows) in enumerate(frames.items()):
         report(3 * count + number, total, f"faithfulness at {name}")
@@ -201,6 +207,26 @@ def _representations(store: Store, question: Question, report: Report) -> tuple[
     alignment = aligned([(f"{c.run} {c.revision}", one, c.path.startswith(activations.PREFIX))
                          for c, one in zip(checkpoints, found, strict=True)])
     return alignment, dict(zip(checkpoints, zip(found, alignment.which, strict=True), strict=True))
+
+
+def rows_file(checkpoint: Checkpoint) -> Path | None:
+    """The file of a checkpoint of rows that a person brought; None for a model."""
+    path = checkpoint.path
+    return Path(path.removeprefix(activations.PREFIX)) if path.startswith(activations.PREFIX) else None
+
+
+def _layouts(question: Question) -> dict[Checkpoint, np.ndarray]:
+    """The layout that came with each checkpoint, whose rows stand in one order in all files or are refused later.
+    Raises ExplorerError naming the first without one."""
+    found = {}
+    for checkpoint in dict.fromkeys(checkpoint for checkpoint, _ in question.items):
+        path = rows_file(checkpoint)
+        if path is None:
+            raise ExplorerError(f"{checkpoint.run} {checkpoint.revision} is a model and brings no layout; bring its "
+                                f"rows as .npz with an array {activations.LAYOUT!r}, or choose one of the methods "
+                                f"{', '.join(projections.METHODS)}.")
+        found[checkpoint] = activations.layout_of(path)
+    return found
 
 
 def _part(report: Report, at: float, share: float, total: float, before: str = "") -> Report:

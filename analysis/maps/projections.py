@@ -180,5 +180,19 @@ def _as_expected() -> Iterator[None]:
         yield
 
 
+def given(layouts: Mapping[str, Plane]) -> Projection:
+    """Layouts that came with the rows, as they came: not scaled, not turned, not aligned.
+
+    Raises Undefined where all rows of a layout stand at one place, since no order of distances is kept then.
+    """
+    for name, positions in layouts.items():
+        if not np.ptp(positions, axis=0).any():
+            raise Undefined(f"the layout that came with {name} puts all {len(positions)} rows at one place")
+    alignment = "Positions are as they came with the rows." + (
+        "" if len(layouts) == 1 else " Frames are not aligned: a move between two may be a turn of the whole layout.")
+    return Projection(np.stack(list(layouts.values())), alignment, {})
+
+
 METHODS: dict[str, Callable[[Mapping[str, Rows], int, Report], Projection]] = {
     "pca": _pca, "umap": _umap, "tsne": _tsne}
+GIVEN = "given"

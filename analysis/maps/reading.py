@@ -18,7 +18,19 @@ MOST_NAMED, MOST_PICKED, MOST_LISTED, FEW = 14, 6, 200, 8
 LONG = 24  # characters of a row in few words, above which a table gives it three lines
 OTHER = "all others"
 NEW = "»"  # the mark of a neighbour that the frame of reference does not have
-METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+_KEPT = (r"How far a plane keeps neighbours is its trustworthiness \cite{venna2001neighborhood}, the overlap of "
+         r"neighbourhoods, and the rank correlation of distances \cite{kriegeskorte2008representational}.")
+_TURNED = r"each frame turned onto the one before \cite{schonemann1966generalized}"
+PROCEDURES = {  # of a map, as a methods section says it; of several frames UMAP is AlignedUMAP
+    "map by pca": r"Rows are drawn on their two leading principal components \cite{jolliffe2002principal}, "
+                  rf"{_TURNED}.",
+    "map by umap": r"Rows are drawn by UMAP \cite{mcinnes2018umap}, several frames by AlignedUMAP "
+                   r"\cite{dadu2023application}.",
+    "map by tsne": rf"Rows are drawn by t-SNE \cite{{vandermaaten2008visualizing}}, {_TURNED}."}
+PROCEDURES |= {f"faithfulness of a {name}": f"{said} {_KEPT}" for name, said in PROCEDURES.items()}
+PROCEDURES |= dict.fromkeys(("map by given", "faithfulness of a map by given"),
+                            f"Rows are drawn where the layout that came with them puts them. {_KEPT}")
+METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "given": "Own layout"}
 FACTS = {"trustworthiness": "trustworthiness", "neighbourhood_overlap": "neighbourhood overlap",
          "distance_correlation": "rank correlation of distances"}
 Labels = Mapping[str, Sequence[str]]
@@ -100,10 +112,11 @@ def _number(text: str) -> float:
 
 
 def new(found: PointMap, since: str = FIRST) -> Bool[np.ndarray, "frames m k"]:
-    """Which neighbours of each point are not among its neighbours at the frame of reference, `FIRST` or `PREVIOUS`. The
-    first frame is compared with itself, so nothing is new there."""
-    before = np.zeros(len(found.frames), dtype=int) if since == FIRST else np.maximum(
-        np.arange(len(found.frames)) - 1, 0)
+    """Which neighbours of each point are not among its neighbours at the frame of reference: `FIRST`, `PREVIOUS`, or
+    one by its name. A frame is also compared with itself, where nothing is new, and so is the first as the one before.
+    """
+    before = np.maximum(np.arange(len(found.frames)) - 1, 0) if since == PREVIOUS else np.full(
+        len(found.frames), 0 if since == FIRST else found.frames.index(since))
     return np.stack([~(now[:, :, None] == then[:, None, :]).any(axis=-1)
                      for now, then in zip(found.neighbours, found.neighbours[before], strict=True)])
 
@@ -116,7 +129,7 @@ def change(found: PointMap, since: str = FIRST) -> Float[np.ndarray, "frames m"]
     Parameters
     ----------
     found : k neighbours of m points at each frame, among s rows
-    since : r is the first frame, or the one before f
+    since : r is the first frame, the one before f, or a frame by its name
 
     Returns
     -------
@@ -191,6 +204,13 @@ def match_table(found: PointMap, rows: Sequence[int], labels: Labels) -> list[Re
              **{name: held[row] for name, held in labels.items()}} for row in rows[:MOST_LISTED]]
 
 
+def chosen_words(chosen: int, lettered: int) -> str:
+    """How many points are chosen, and how many of them are looked at."""
+    return f"{chosen} point{'s' * (chosen != 1)} chosen." if chosen == lettered else (
+        f"{chosen} points chosen. The {lettered} chosen last have letters on the map and tables below, which are at "
+        f"most {MOST_PICKED}; the file holds all {chosen}.")
+
+
 def letter(index: int) -> str:
     """What names a chosen point on the map and above its table: A, B, ..."""
     return chr(ord("A") + index)
@@ -239,8 +259,8 @@ def records(found: PointMap, labels: Labels, since: str, facts: Sequence[Record]
              **{f"label_{name}": held[row] for name, held in labels.items()}}
             for row, (id, document, token, context) in enumerate(zip(
                 found.row_ids[:found.drawn], found.documents, found.tokens, found.contexts, strict=False))]
-    return [{**fact, "frame": frame, **row, "x": x, "y": y, "norm": norm, "new_neighbours": fresh,
-             "neighbours": [found.row_ids[near] for near in nearest]}
+    return [{**fact, "procedure": f"map by {found.method}", "frame": frame, **row, "x": x, "y": y, "norm": norm,
+             "new_neighbours": fresh, "neighbours": [found.row_ids[near] for near in nearest]}
             for frame, fact, places, norms, shares, near_of in zip(
                 found.frames, facts, found.positions.tolist(), found.norms.tolist(), moved, found.neighbours.tolist(),
                 strict=True)
@@ -260,11 +280,12 @@ def neighbour_words(found: PointMap, since: str) -> str:
             f"that {since} does not have. By chance {chance_of_change(found):.0%} would be new.")
 
 
-def faith_records(found: PointMap) -> list[Record]:
-    """What the map keeps at each frame, with the levels by chance."""
+def faith_records(found: PointMap, facts: Sequence[Record] = ()) -> list[Record]:
+    """What the map keeps at each frame, with the levels by chance; `facts` name each frame in full."""
     chance = {f"{name}_by_chance": level for name, level in by_chance(found).items()}
-    return [{"frame": frame, **facts, **chance}
-            for frame, facts in zip(found.frames, found.facts, strict=True)]
+    named = facts or [{}] * len(found.frames)
+    return [{**fact, "procedure": f"faithfulness of a map by {found.method}", "frame": frame, **kept, **chance}
+            for frame, fact, kept in zip(found.frames, named, found.facts, strict=True)]
 
 
 def faith_caption(found: PointMap) -> str:

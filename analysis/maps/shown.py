@@ -11,12 +11,12 @@ from jaxtyping import Float, Int
 class PointMap:
     """The same m rows on a plane at each frame: one checkpoint or site, or several in order of training or of depth.
 
-    Positions are aligned from frame to frame by `alignment`, which says in words how. `neighbours` are the k rows
-    nearest in the full space among the `searched` rows, nearest first, as places in `row_ids`, whose first m are the
-    rows that are drawn. `facts` of a frame hold trustworthiness, neighbourhood_overlap and distance_correlation.
+    `alignment` says in words how positions are aligned from frame to frame, or that they are not. `neighbours` are the
+    k rows nearest in the full space among the `searched` rows, nearest first, as places in `row_ids`, whose first m are
+    the rows that are drawn. `facts` of a frame hold trustworthiness, neighbourhood_overlap and distance_correlation.
     """
 
-    method: str  # pca, umap, tsne
+    method: str  # pca, umap, tsne, given
     over: str  # steps, layers
     frames: tuple[str, ...]
     positions: Float[np.ndarray, "frames m 2"]

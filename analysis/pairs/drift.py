@@ -16,6 +16,7 @@ from analysis.results import PairMatrix
 from analysis.store import Store
 
 FIRST, LAST, SAME = "its first checkpoint", "its last checkpoint", "the same step of the other runs"
+PINNED = "the reference"
 LEAST_COMMON = 2  # checkpoints at equal steps that make two runs comparable step by step
 Record = dict[str, Any]
 
@@ -34,10 +35,20 @@ class Question:
                                  self.params)
 
 
-def references(runs: Sequence[Run]) -> list[str]:
-    """What a checkpoint can be compared with: ends, any checkpoint by name, the same step elsewhere."""
+@dataclass
+class Lines:
+    """Records of the lines against a reference and of those between runs, and which comparisons are not computed."""
+
+    own: list[Record] = field(default_factory=list)
+    pairs: list[Record] = field(default_factory=list)
+    absent: list[tuple[Run, Run, str]] = field(default_factory=list)
+
+
+def references(runs: Sequence[Run], is_pinned: bool = False) -> list[str]:
+    """What a checkpoint can be compared with: ends, any checkpoint by name, the same step elsewhere, and what is
+    pinned."""
     revisions = dict.fromkeys(checkpoint.revision for run in runs for checkpoint in run.checkpoints)
-    return [FIRST, LAST, *([SAME] if pairs(runs) else []), *revisions]
+    return [FIRST, LAST, *([PINNED] if is_pinned else []), *([SAME] if pairs(runs) else []), *revisions]
 
 
 def reference_of(run: Run, asked: str) -> int | None:
@@ -56,6 +67,61 @@ def wanted(runs: Sequence[Run], asked: str, between: bool) -> list[tuple[Run, Ru
     """Which runs have to be compared step by step, for lines against a reference and for those between runs."""
     alone = [] if asked == SAME else [(run, run) for run in runs if reference_of(run, asked) is not None]
     return [*alone, *(pairs(runs) if between or asked == SAME else [])]
+
+
+def lines(store: Store, runs: Sequence[Run], sites: Sequence[str], asked: str, between_runs: bool, question: Question,
+          pinned: tuple[Run, Checkpoint] | None = None) -> Lines:
+    """Everything that the figure draws: each checkpoint against what is asked for, and runs with each other.
+
+    A pinned checkpoint is the reference of every run, so that runs other than its own are read from the comparison of
+    the two.
+    """
+    found = Lines()
+    for one, other in wanted(runs, asked, between_runs):
+        for site in sites:
+            matrix = question.matrix(store, one, other, site)
+            if matrix is None:
+                found.absent.append((one, other, site))
+            elif one is other:
+                found.own += against(matrix, one, site, asked, question)
+            else:
+                found.pairs += between(matrix, one, other, site, question)
+    if pinned and asked == PINNED:
+        _add_pinned(found, store, runs, sites, question, *pinned)
+    return found
+
+
+def _add_pinned(found: Lines, store: Store, runs: Sequence[Run], sites: Sequence[str], question: Question, home: Run,
+                reference: Checkpoint) -> None:
+    for run in runs:
+        for site in sites:
+            records = towards(store, run, home, reference, site, question)
+            pair = (*_in_order(run, home, question, runs), site)
+            if records is not None:
+                found.own += records
+            elif pair not in found.absent:
+                found.absent.append(pair)
+
+
+def towards(store: Store, run: Run, home: Run, reference: Checkpoint, site: str,
+            question: Question) -> list[Record] | None:
+    """Every checkpoint of a run against one of another run, its home; None where the two are not compared. A symmetric
+    measure is read from the comparison the other way round too."""
+    place = home.checkpoints.index(reference)
+    straight = question.matrix(store, run, home, site)
+    matrix = straight or (question.matrix(store, home, run, site) if question.measure.symmetric else None)
+    if matrix is None:
+        return None
+    told = _Told.of(matrix, question.measure)
+    return [_record(run.name, c, reference, site, question, told.at(k, place) if straight else told.at(place, k))
+            for k, c in enumerate(run.checkpoints)]
+
+
+def _in_order(run: Run, home: Run, question: Question, runs: Sequence[Run]) -> tuple[Run, Run]:
+    """The two as runs are compared with each other, where the order of sides makes no difference."""
+    names = [one.name for one in runs]
+    swapped = question.measure.symmetric and home.name in names and names.index(home.name) < names.index(run.name)
+    return (home, run) if swapped else (run, home)
 
 
 def against(matrix: PairMatrix, run: Run, site: str, asked: str, question: Question) -> list[Record]:

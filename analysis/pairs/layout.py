@@ -24,6 +24,12 @@ ANGLE = "angular_shape_distance"
 MEASURES = ("linear_cka_debiased", "linear_cka_biased", "procrustes_nbs", ANGLE)
 ALL, ENDS = "all", "ends"  # which checkpoints: every one, or the last of each run
 WAYS = {"classical": "classical MDS", "metric": "metric MDS"}
+_DISTANCES = r"Distances between representations are angles \cite{williams2021generalized}"
+PROCEDURES = {  # of a map or tree, as a methods section says it
+    "map by classical MDS": rf"{_DISTANCES}, drawn by classical multidimensional scaling \cite{{torgerson1952multidimensional}}.",
+    "map by metric MDS": rf"{_DISTANCES}, drawn by metric multidimensional scaling (SMACOF) \cite{{deleeuw1977convergence}}.",
+    "tree": rf"{_DISTANCES}, joined by average linkage \cite{{sokal1958statistical}}; how far the tree keeps them is "
+            r"their cophenetic correlation \cite{sokal1962comparison}."}
 ROUNDING = 1e-6  # a cosine beyond 1 by more than this is an error and no rounding
 SAID = 0.0005  # a share that is not 0.0 % in words
 LEAST, MOST_LEAVES, MOST_METRIC = 3, 60, 600
@@ -172,6 +178,13 @@ def records(runs: Sequence[Run], items: Items, points: Float[np.ndarray, "m 2"],
              "x": float(places[c.fingerprint, site][0]), "y": float(places[c.fingerprint, site][1]),
              "fingerprint": c.fingerprint, "protocol": summaries.described(protocol)}
             for run in runs for site in sites for c in run.checkpoints if (c.fingerprint, site) in places]
+
+
+def made_by(records: Sequence[Record], measure: str, way: str | None) -> list[Record]:
+    """The records with the measure that the distances are of, and what drew them: a way of `WAYS`, or None for a tree.
+    """
+    procedure = f"map by {WAYS[way]}" if way else "tree"
+    return [{**record, "measure": measure, "procedure": procedure} for record in records]
 
 
 # --- tree ---

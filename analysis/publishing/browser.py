@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import re
+import resource
 import struct
 import sys
 import zlib
@@ -95,4 +96,6 @@ def with_dpi(png: bytes, dpi: int) -> bytes:
 
 
 if __name__ == "__main__":
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]  # a worker's own limit is far below what Chromium reserves
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     json.dump(asyncio.run(draw(json.load(sys.stdin))), sys.stdout)

@@ -5,7 +5,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from analysis import export
 from analysis.publishing import methods, render
+from analysis.publishing.latex import latex
 from analysis.publishing.layout import Print, composed
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can say: the same figure gives the same file
@@ -29,6 +30,11 @@ class Piece:
     records: Sequence[dict[str, Any]]
     title: str
     caption: str
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, Any]) -> "Piece":
+        """A figure as ui/headless.py tells of it."""
+        return cls(go.Figure(fields["figure"]), fields["records"], fields["title"], fields["caption"])
 
 
 def bundle(pieces: Sequence[Piece], to: Print, formats: Sequence[str], *, dpi: int = 300, columns: int = 1,
@@ -46,27 +52,46 @@ def bundle(pieces: Sequence[Piece], to: Print, formats: Sequence[str], *, dpi: i
 
     Returns
     -------
-    A zip. `figure.*` is the page; each figure has its interactive HTML and its table as CSV and Parquet, with its
-    letter in the name where there are several; manifest.json, methods.txt and references.bib are of all of them.
+    A zip of what `contents` gives.
+    """
+    return zipped(contents(pieces, to, formats, dpi=dpi, columns=columns, timeout_s=timeout_s))
+
+
+def contents(pieces: Sequence[Piece], to: Print, formats: Sequence[str], *, dpi: int = 300, columns: int = 1,
+             timeout_s: float = render.WAIT_S) -> dict[str, bytes]:
+    """The files of `bundle` by name.
+
+    `figure.*` is the page; each figure has its interactive HTML and its table as CSV and Parquet, with its letter in
+    the name where there are several; manifest.json, references.bib and the sentences for a methods section, as text and
+    as LaTeX, are of all of them.
     """
     page = composed([piece.figure for piece in pieces], columns, to, [piece.title for piece in pieces])
     files: dict[str, bytes] = {}
     if formats:
         drawn = render.render_all([page], formats, dpi=dpi, timeout_s=timeout_s)[0]
         files |= {f"figure.{kind}": content for kind, content in drawn.items()}
-    letters = [chr(ord("a") + number) if len(pieces) > 1 else "" for number in range(len(pieces))]
+    letters = _letters(pieces)
     for letter, piece in zip(letters, pieces, strict=True):
         end = letter and f"-{letter}"
         files |= {f"figure{end}.html": DIV.sub(b"figure", export.figure_html(piece.figure, piece.title)),
                   f"table{end}.csv": export.table_csv(piece.records),
                   f"table{end}.parquet": table_parquet(piece.records)}
-    records = [record for piece in pieces for record in piece.records]
-    told = [f"Figure{letter and f' {letter}'}: {piece.title}. {piece.caption}"
-            for letter, piece in zip(letters, pieces, strict=True)]
-    files["methods.txt"] = methods.methods(records, told).encode()
-    files["references.bib"] = methods.bibliography(methods.keys(records)).encode()
+    said, cited = told(pieces)
+    files |= {"methods.txt": said.encode(), "methods.tex": latex(said).encode(), "references.bib": cited.encode()}
     files["manifest.json"] = manifest(pieces, letters, files, asdict(to) | {"dpi": dpi, "columns": columns})
-    return _zipped(files)
+    return files
+
+
+def told(pieces: Sequence[Piece]) -> tuple[str, str]:
+    """What a methods section says of some figures, with their captions, and the BibTeX that it cites."""
+    records = [record for piece in pieces for record in piece.records]
+    captions = [f"Figure{letter and f' {letter}'}: {piece.title}. {piece.caption}"
+                for letter, piece in zip(_letters(pieces), pieces, strict=True)]
+    return methods.methods(records, captions), methods.bibliography(methods.keys(records))
+
+
+def _letters(pieces: Sequence[Piece]) -> list[str]:
+    return [chr(ord("a") + number) if len(pieces) > 1 else "" for number in range(len(pieces))]
 
 
 def table_parquet(records: Sequence[dict[str, Any]]) -> bytes:
@@ -105,7 +130,8 @@ def _column(values: list[Any]) -> pa.Array:
                      for value in values])
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Files by name as a zip, the same bytes every time."""
     handle = io.BytesIO()
     with zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):

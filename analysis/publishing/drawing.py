@@ -12,9 +12,6 @@ from typing import Any
 FONT = "Liberation Sans"
 WEIGHTS = {"": ("normal", "normal"), "bold": ("bold", "normal"), "italic": ("normal", "italic")}
 SAYS = {"bold": re.compile(r"font-weight: ?(bold|[6-9]00)"), "italic": re.compile(r"font-style: ?italic")}
-# A title that plotly.js moved, and the group that it then moved to keep the title off labels and edges.
-MOVED = re.compile(r'<g class="(g-(?:g|[xy]\d*)title)"[^>]*>'
-                   r'(<text class="[^"]*" transform="[^"]*?)translate\(0,-[\d.]+\)')
 
 
 def sheet(drawn: Sequence[str], spec: dict[str, Any]) -> str:
@@ -52,15 +49,14 @@ def _panel(number: int, svg: str, panel: dict[str, Any], spec: dict[str, Any]) -
 
 
 def _settled(svg: str, prefix: str) -> str:
-    """Names that plotly.js made up, each exchanged for one that is the panel's own; lines that grow with the page; and
-    titles put back that it moved by what it meant for the title of a horizontal colour bar."""
+    """Names that plotly.js made up, each exchanged for one that is the panel's own; and lines that grow with the page.
+    """
     found = dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))
     names = {name: f"{prefix}{number}" for number, name in enumerate(found)}
     svg = re.sub(r'\bid="([^"]+)"', lambda one: f'id="{names[one[1]]}"', svg)
     svg = re.sub(r"(url\(['\"]?|&quot;|href=\")#([\w.:-]+)",
                  lambda used: f"{used[1]}#{names.get(used[2], used[2])}", svg)
     svg = re.sub(r'( trace|class="[vxy]*cb)[0-9a-f]{6}', r"\1", svg)
-    svg = MOVED.sub(r'<g class="\1">\2', svg)
     return svg.replace("vector-effect: non-scaling-stroke;", "")
 
 

@@ -8,11 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from analysis import registry
+from analysis import registry, stitch_views, summaries
 from analysis.errors import ExplorerError
 from analysis.keys import site_order
+from analysis.maps import reading as maps
 from analysis.measure import Measure
+from analysis.pairs import layout
 from analysis.references import BIBLIOGRAPHY
+from analysis.topology import recovered, words
 from analysis.weight_measures import BY_NAME, WeightMeasure
 
 Record = Mapping[str, Any]
@@ -22,6 +25,10 @@ SIDES = ("", "_a", "_b")  # a record of a pair says each thing of both sides
 VERSION = "0.1.0"  # as in pyproject.toml, which an installed copy need not have
 MOST_LISTED = 4
 ENGINES = ("numpy", "scipy", "torch", "transformers")
+# What was done with measures, or instead of one: a record names it as its `procedure`, and this is the sentence.
+PROCEDURES = (summaries.PROCEDURES | stitch_views.PROCEDURES | layout.PROCEDURES | maps.PROCEDURES | words.PROCEDURES
+              | recovered.PROCEDURES)
+CITED = re.compile(r"\\cite\{([^}]*)\}")
 
 
 def methods(records: Sequence[Record], captions: Sequence[str] = ()) -> str:
@@ -41,15 +48,17 @@ def methods(records: Sequence[Record], captions: Sequence[str] = ()) -> str:
     sites = sorted({str(site) for site in _values(records, "site")}, key=site_order)
     where = f" at {_listed(sites)}" if sites else ""
     sentences = [f"{what[:1].upper()}{what[1:]} {'was' if len(_measures(records)) == 1 else 'were'} computed{where}"
-                 f"{_checkpoints(records)}{_texts(of_rows)}{_rows(of_rows)}.", *_uncertainty(records), _software()]
+                 f"{_checkpoints(records)}{_texts(of_rows)}{_rows(of_rows)}.", *_procedures(records),
+                 *_uncertainty(records), _software()]
     parts = [" ".join(sentences), *(caption for caption in captions if caption)]
     return "\n\n".join(parts) + "\n"
 
 
 def keys(records: Sequence[Record]) -> list[str]:
-    """The references of the measures in the records, each once, in their order."""
+    """The references of the measures and procedures in the records, each once, in their order."""
     known = (_known(name) for name in _measures(records))
-    return list(dict.fromkeys(measure.reference for measure in known if measure))
+    cited = (key for sentence in _procedures(records) for found in CITED.findall(sentence) for key in found.split(","))
+    return list(dict.fromkeys([*(measure.reference for measure in known if measure), *cited]))
 
 
 def bibliography(wanted: Iterable[str]) -> str:
@@ -84,6 +93,12 @@ def software() -> dict[str, str]:
 
 def _measures(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(record["measure"] for record in records if record.get("measure")))
+
+
+def _procedures(records: Sequence[Record]) -> list[str]:
+    """The sentence of each procedure once, though several may say the same."""
+    names = dict.fromkeys(record["procedure"] for record in records if record.get("procedure"))
+    return list(dict.fromkeys(PROCEDURES[name] for name in names))
 
 
 def _known(name: str) -> Measure | WeightMeasure | None:

@@ -10,6 +10,7 @@ from analysis.errors import Undefined
 from analysis.keys import Checkpoint, digest
 from analysis.representations import Protocol, Report, silent
 from analysis.store import Store
+from analysis.summaries import described
 from analysis.topology.cell import Cell
 from analysis.topology.computing import KIND as CELLS
 from analysis.topology.computing import Item, Question, name_of, stored
@@ -21,7 +22,7 @@ KIND, VERSION = "topology-changes", 1
 DISTANCES: dict[str, tuple[Callable[[Bars, Bars], float], int]] = {
     "wasserstein_h1": (wasserstein, 1), "bottleneck_h1": (bottleneck, 1), "wasserstein_h0": (wasserstein, 0),
     "merges_h0": (merges_apart, 0)}
-REFERENCES = ("previous", "last")
+REFERENCES = ("previous", "last", "pinned")
 
 
 def apart(a: Cell, b: Cell) -> dict[str, list[float]]:
@@ -58,9 +59,10 @@ def difference(a: Cell, b: Cell, dimension: int, *, same_documents: bool) -> Two
 
 
 def compute(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol, question: Question,
-            report: Report = silent) -> None:
-    """Distances of each checkpoint of a run to the one before and to the last, where both have been computed."""
-    pairs = lacking(store, checkpoints, site, protocol, question)
+            report: Report = silent, pinned: Checkpoint | None = None) -> None:
+    """Distances of each checkpoint of a run to the one before and to the last, and to a pinned one of any run, where
+    both have been computed."""
+    pairs = lacking(store, checkpoints, site, protocol, question, pinned)
     for number, (one, other) in enumerate(pairs):
         report(number, len(pairs), f"{one.run}, {site}: {one.revision} and {other.revision}")
         a, b = (stored(store, (checkpoint, site), protocol, question) for checkpoint in (one, other))
@@ -71,24 +73,27 @@ def compute(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol
     report(1, 1, "done")
 
 
-def lacking(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol,
-            question: Question) -> list[tuple[Checkpoint, Checkpoint]]:
-    """Pairs of computed checkpoints whose distance is not computed: of neighbours, and of each with the last."""
+def lacking(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol, question: Question,
+            pinned: Checkpoint | None = None) -> list[tuple[Checkpoint, Checkpoint]]:
+    """Pairs of computed checkpoints whose distance is not computed: of neighbours, and of each with the last and with
+    the pinned one."""
     known = _known(store, checkpoints, site, protocol, question)
+    others = _known(store, [pinned] if pinned else [], site, protocol, question)
     pairs = dict.fromkeys([*((after, before) for before, after in pairwise(known)),
-                           *((one, known[-1]) for one in known[:-1])])
+                           *((one, known[-1]) for one in known[:-1]),
+                           *((one, other) for other in others for one in known if one != other)])
     return [pair for pair in pairs
             if not store.has_record(KIND, _name((pair[0], site), (pair[1], site), protocol, question))]
 
 
-def records(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol,
-            question: Question) -> list[dict[str, Any]]:
+def records(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol: Protocol, question: Question,
+            pinned: Checkpoint | None = None) -> list[dict[str, Any]]:
     """One record a checkpoint, reference and distance: its mean over draws, their spread, and what different draws of
     the checkpoint itself are apart."""
     known = _known(store, checkpoints, site, protocol, question)
     found = []
     for number, checkpoint in enumerate(known):
-        others = {"previous": known[number - 1] if number else None, "last": known[-1]}
+        others = {"previous": known[number - 1] if number else None, "last": known[-1], "pinned": pinned}
         for reference, other in others.items():
             kept = None if other in (None, checkpoint) else store.get_record(
                 KIND, _name((checkpoint, site), (other, site), protocol, question))
@@ -96,9 +101,12 @@ def records(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol
                 continue
             for name in DISTANCES:
                 values, noise = kept[1][f"apart.{name}"], kept[1][f"noise.{name}"]
-                found.append({"run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
-                              "tokens": checkpoint.tokens, "site": site, "reference": reference, "to": other.revision,
+                found.append({"procedure": "distance of diagrams", "run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
+                              "tokens": checkpoint.tokens, "site": site, "reference": reference, "to_run": other.run,
+                              "to": other.revision,
                               "distance": name, "value": float(values.mean()), "draws": len(values),
+                              "fingerprint": checkpoint.fingerprint, "fingerprint_to": other.fingerprint,
+                              "protocol": described(protocol),
                               "spread": float(values.std(ddof=1)) if len(values) > 1 else None,
                               "noise": float(noise.mean()) if len(noise) else None})
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.keys import Checkpoint, Run
 from analysis.representations import Protocol
 from analysis.store import Store
+from analysis.summaries import described
 from analysis.topology import summaries, words
 from analysis.topology.cell import GRID, KINDS, SUMMARIES, Cell
 from analysis.topology.changes import DISTANCES, difference
@@ -69,7 +70,7 @@ def of_cell(cell: Cell, item: Item, protocol: Protocol, question: Question) -> l
     shared = {**_of(checkpoint), "site": site, "n": cell.points, "d": cell.d, "rows": cell.rows,
               "distinct": cell.distinct, "draws": len(cell.draws), "seed": question.seed,
               "directions": question.directions, "fingerprint": checkpoint.fingerprint, "source": checkpoint.source,
-              "protocol": {"probe": protocol.probe.identity, "policy": protocol.rows, "dtype": protocol.dtype}}
+              "protocol": described(protocol)}
     found = []
     for dimension in range(cell.dimensions):
         verdicts = {kind: verdict(cell, kind, dimension) for kind in cell.nulls}
@@ -77,10 +78,12 @@ def of_cell(cell: Cell, item: Item, protocol: Protocol, question: Question) -> l
         told |= {f"draws_above_{kind}": one.above for kind, one in verdicts.items()}
         for name in SUMMARIES:
             values = np.array([one[name][dimension] for one in every])
-            found.append({**shared, "dimension": dimension, "summary": name, "value": float(values.mean()),
+            found.append({**shared, "procedure": words.SUMMARISED[name], "dimension": dimension, "summary": name,
+                          "value": float(values.mean()),
                           "spread": float(values.std(ddof=1)) if len(values) > 1 else None,
                           **_nulls(cell, name, dimension), **(told if name == "longest" else {})})
-        found.append({**shared, "dimension": dimension, "summary": "longer", "spread": None,
+        found.append({**shared, "procedure": words.SUMMARISED["longer"], "dimension": dimension, "summary": "longer",
+                      "spread": None,
                       "value": min(one.longer for one in verdicts.values()),
                       **{f"{kind}_{end}": 0.0 for kind in verdicts for end in ("low", "high")}})
     return found
@@ -141,10 +144,10 @@ def table(records: Sequence[dict[str, Any]], summary: str, dimension: int) -> li
     return rows
 
 
-def bars(cell: Cell, item: Item) -> list[dict[str, Any]]:
+def bars(cell: Cell, item: Item, protocol: Protocol | None = None) -> list[dict[str, Any]]:
     """One record a bar of every draw, longest first, each with the lengths that 95 % of surrogates stay below, and of
     the first draw with the range of the bar of its rank over all draws."""
-    found = []
+    about, found = _about(cell, item, "bars", protocol), []
     for dimension in range(cell.dimensions):
         bounds = {f"{kind}_threshold": null.threshold(dimension) for kind, null in cell.nulls.items()}
         sorted_bars = [one.bars[dimension][np.argsort(-one.lengths(dimension), kind="stable")] for one in cell.draws]
@@ -152,7 +155,7 @@ def bars(cell: Cell, item: Item) -> list[dict[str, Any]]:
         ranked = np.array([np.pad(one[:, 1] - one[:, 0], (0, most - len(one))) for one in sorted_bars])
         low, high = ranked.min(axis=0), ranked.max(axis=0)
         for draw, diagram in enumerate(sorted_bars):
-            found += [{**_of(item[0]), "site": item[1], "draw": draw, "dimension": dimension, "rank": rank + 1,
+            found += [{**about, "draw": draw, "dimension": dimension, "rank": rank + 1,
                        "birth": float(birth), "death": float(death), "length": float(death - birth),
                        "low": float(low[rank]) if draw == 0 else None,
                        "high": float(high[rank]) if draw == 0 else None, **bounds}
@@ -160,10 +163,11 @@ def bars(cell: Cell, item: Item) -> list[dict[str, Any]]:
     return found
 
 
-def curves(cell: Cell, item: Item) -> list[dict[str, Any]]:
+def curves(cell: Cell, item: Item, protocol: Protocol | None = None) -> list[dict[str, Any]]:
     """Betti numbers and the Euler curve over the radius: mean and range over draws, and the central 90 % and the median
     of surrogates. Of the Euler curve surrogates give bounds only, the sums of those of its Betti numbers, in which at
     least 80 % of them lie (with H2, 70 %)."""
+    about = _about(cell, item, "betti curves", protocol)
     signs = [(-1)**dimension for dimension in range(cell.dimensions)]
     every = np.array([[summaries.betti_curve(bars, GRID) for bars in one.bars] for one in cell.draws])
     every[:, 0] += 1  # the component that never dies has no bar
@@ -174,7 +178,7 @@ def curves(cell: Cell, item: Item) -> list[dict[str, Any]]:
              for k in range(cell.dimensions)]
     shown.append(("χ", np.einsum("k,bkg->bg", signs, every),
                   {kind: np.array([low, np.full(len(GRID), np.nan), high]) for kind, (low, high) in euler.items()}))
-    return [{**_of(item[0]), "site": item[1], "curve": name, "radius": float(radius),
+    return [{**about, "curve": name, "radius": float(radius),
              "value": float(values[:, place].mean()), "low": float(values[:, place].min()),
              "high": float(values[:, place].max()),
              **{f"{kind}_{end}": _or_none(betti[row, place]) for kind, betti in null.items()
@@ -182,12 +186,14 @@ def curves(cell: Cell, item: Item) -> list[dict[str, Any]]:
             for name, values, null in shown for place, radius in enumerate(GRID)]
 
 
-def landscapes(cell: Cell, item: Item, dimension: int) -> list[dict[str, Any]]:
+def landscapes(cell: Cell, item: Item, dimension: int,
+               protocol: Protocol | None = None) -> list[dict[str, Any]]:
     """The first levels of the landscape, mean over draws, with the height that 95 % of surrogates stay below: half of
     the length that their longest bars do."""
+    about = _about(cell, item, "persistence landscape", protocol)
     levels = np.mean([summaries.landscape(one.bars[dimension], GRID, LEVELS) for one in cell.draws], axis=0)
     ceiling = {f"{kind}_ceiling": null.threshold(dimension) / 2 for kind, null in cell.nulls.items()}
-    return [{**_of(item[0]), "site": item[1], "dimension": dimension, "level": level + 1, "radius": float(radius),
+    return [{**about, "dimension": dimension, "level": level + 1, "radius": float(radius),
              "value": float(value), **ceiling}
             for level, values in enumerate(levels) for radius, value in zip(GRID, values, strict=True)]
 
@@ -205,7 +211,7 @@ def two_sample_records(found: TwoSample, names: tuple[str, str], dimension: int)
     """One record a pair of disjoint draws: of A, of B, or one of each."""
     draws = len(found.distances) // 2
     kinds = {(True, True): "within A", (False, False): "within B", (True, False): "between"}
-    return [{"a": names[0], "b": names[1], "dimension": dimension, "pair": kinds[i < draws, j < draws],
+    return [{"procedure": "two samples", "a": names[0], "b": names[1], "dimension": dimension, "pair": kinds[i < draws, j < draws],
              "draw": i % draws, "other": j % draws, "distance": float(found.distances[i, j])}
             for i in range(2 * draws) for j in range(i + 1, 2 * draws)]
 
@@ -260,6 +266,13 @@ def _nulls(cell: Cell, summary: str, dimension: int) -> dict[str, float]:
 def _of(checkpoint: Checkpoint) -> dict[str, Any]:
     return {"run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
             "tokens": checkpoint.tokens}
+
+
+def _about(cell: Cell, item: Item, procedure: str, protocol: Protocol | None) -> dict[str, Any]:
+    """What all records of a drawing of one representation say."""
+    told = {"protocol": described(protocol)} if protocol else {}
+    return {**_of(item[0]), "site": item[1], "procedure": procedure, "n": cell.points, "d": cell.d,
+            "fingerprint": item[0].fingerprint, **told}
 
 
 def _above(one: Verdict) -> str:

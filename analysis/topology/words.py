@@ -32,6 +32,23 @@ CURVES = ("Numbers of components, loops and voids at each radius: mean over draw
 LANDSCAPES = "The three highest levels of the landscape, mean over draws. A peak is half as high as its bar is long."
 DIFFERENCE = ("Each point is the Wasserstein distance between two draws that share no document. The test exchanges "
               "labels between draws of the same documents, and asks how often the draws of a side would be as close.")
+_HOMOLOGY = (r"Persistent homology is of Vietoris-Rips complexes of the points \cite{bauer2021ripser}, with distances "
+             r"divided by their 0.9 quantile")
+_SURROGATES = (r"surrogates without structure: Gaussian clouds of the same covariance \cite{muirhead1982aspects}, and "
+               r"principal components shuffled and made uncorrelated again")
+_TESTED = rf"{_HOMOLOGY}; bars are set against those of {_SURROGATES} \cite{{phipson2010permutation}}."
+PROCEDURES = {  # of what is drawn, as a methods section says it
+    **dict.fromkeys(("longest bar", "total persistence", "number of bars", "bars longer than chance", "bars"), _TESTED),
+    "persistence entropy": rf"{_TESTED} Their entropy is that of their shares in the total "
+                           r"\cite{chintakunta2015entropy}.",
+    "betti curves": rf"{_HOMOLOGY}; Betti curves \cite{{rieck2020topological}} stand beside those of {_SURROGATES}.",
+    "persistence landscape": rf"{_HOMOLOGY}, and is drawn as landscapes \cite{{bubenik2015statistical}}.",
+    "distance of diagrams": rf"{_HOMOLOGY}; distances of diagrams are Wasserstein and bottleneck distances "
+                            r"\cite{edelsbrunner2010computational}.",
+    "two samples": rf"{_HOMOLOGY}; whether diagrams differ is asked by a permutation test of their Wasserstein "
+                   r"distances \cite{robinson2017hypothesis,edelsbrunner2010computational}."}
+SUMMARISED = {"longest": "longest bar", "total": "total persistence", "entropy": "persistence entropy",
+              "bars": "number of bars", "longer": "bars longer than chance"}
 CITED = ("edelsbrunner2010computational", "robinson2017hypothesis", "bubenik2015statistical",
          "barannikov2022representation")
 

@@ -95,18 +95,10 @@ def visit(app, chromium, shared):
 
     def open_page(path: str = "", *, width: int = 1280, height: int = 1400, fresh: bool = False, **media):
         context = chromium.new_context() if fresh else shared
-        page = context.new_page()
+        page = watched(context.new_page())
         opened.append(context if fresh else page)
-        page.set_default_timeout(PATIENCE_MS)
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(**media)
-        page.said, page.asked = [], []
-        page.on("console", lambda m: page.said.append(f"{m.text} {m.location['url']}")
-                if m.type in ("error", "warning") and not SEARCH.search(m.location["url"]) else None)
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("response", lambda response: page.said.append(f"{response.status} {response.url}")
-                if response.status >= 400 and not SEARCH.search(response.url) else None)
         page.goto(f"{app}/{path}")
         settle(page)
         return page
@@ -115,11 +107,37 @@ def visit(app, chromium, shared):
         each.close()
 
 
+def watched(page):
+    """A page that notes what it says in the console, in `said`, and what it asks for, in `asked`."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.said, page.asked = [], []
+    page.on("console", lambda m: page.said.append(f"{m.text} {m.location['url']}")
+            if m.type in ("error", "warning") and not SEARCH.search(m.location["url"]) else None)
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("response", lambda response: page.said.append(f"{response.status} {response.url}")
+            if response.status >= 400 and not SEARCH.search(response.url) else None)
+    return page
+
+
+QUIET = """() => {
+    const state = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState;
+    window.quietSince = state === 'notRunning' ? window.quietSince || performance.now() : 0;
+    return window.quietSince && performance.now() - window.quietSince > 250;
+}"""
+
+
+DRAWN = """!document.querySelector('[data-testid=stSkeleton]')
+    && [...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"""
+
+
 def settle(page) -> None:
-    """Wait until the script has run to its end and every figure of the page is drawn."""
+    """Wait until the script has run to its end and every figure of the page is drawn. One run may ask for another, for
+    the theme or after a click, so the end is when nothing has run for a while."""
     page.wait_for_selector("h1")
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", state="attached")
-    page.wait_for_function("[...document.querySelectorAll('.stPlotlyChart')].every(c => c.querySelector('.main-svg'))")
+    page.evaluate("window.quietSince = 0")
+    page.wait_for_function(QUIET)
+    page.wait_for_function(DRAWN)
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,8 @@ def table(content):
 
 def test_one_figure_has_its_page_its_numbers_and_its_citations():
     archive = opened(bundle([piece()], Print(), []))
-    assert archive.namelist() == ["figure.html", "manifest.json", "methods.txt", "references.bib", "table.csv",
-                                  "table.parquet"]
+    assert archive.namelist() == ["figure.html", "manifest.json", "methods.tex", "methods.txt", "references.bib",
+                                  "table.csv", "table.parquet"]
     assert b"<title>RankMe</title>" in archive.read("figure.html")
     assert f"\\cite{{{RANK.reference}}}" in archive.read("methods.txt").decode()
     assert "Figure: RankMe. n = 40, d = 8." in archive.read("methods.txt").decode()

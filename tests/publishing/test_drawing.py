@@ -62,20 +62,6 @@ def test_a_transparent_page_has_nothing_behind_its_figures():
     assert opaque.count("<rect") == clear.count("<rect") + 1 and "#14161A" in opaque
 
 
-@pytest.mark.parametrize(("title", "left"), [
-    ('<g class="g-xtitle" transform="translate(0,13)"><text class="xtitle" transform="translate(0,-22.8)" x="1">',
-     '<g class="g-xtitle"><text class="xtitle" transform="" x="1">'),
-    ('<g class="g-y2title"><text class="y2title" transform="rotate(-90,16,8)translate(0,-22.8)" x="1">',
-     '<g class="g-y2title"><text class="y2title" transform="rotate(-90,16,8)" x="1">'),
-    ('<g class="g-gtitle"><text class="gtitle" transform="translate(0,-22.8)">',
-     '<g class="g-gtitle"><text class="gtitle" transform="">'),
-    *[(left, left) for left in (
-        '<g class="cbtitle"><text class="cb1title" transform="translate(0,-3)">',
-        '<g class="g-ytitle" transform="translate(14,-2)"><text class="ytitle" transform="rotate(-90,16,8)" x="1">')]])
-def test_titles_that_plotly_moved_for_a_colour_bar_are_put_back_and_nothing_else(title, left):
-    assert left in drawing.sheet([made().replace("<text", f"{title}</text></g><text", 1)], spec(1))
-
-
 @pytest.mark.skipif(not drawing.face(), reason="Liberation Sans is not installed")
 def test_only_the_styles_in_use_are_inside_the_file():
     assert drawing.sheet([made()], spec(1)).count("@font-face") == 1

@@ -5,9 +5,12 @@ import tomllib
 
 import pytest
 
-from analysis import references, registry
+from analysis import references, registry, stitch_views, summaries
 from analysis.errors import ExplorerError
+from analysis.maps import reading
+from analysis.pairs import layout
 from analysis.publishing import methods
+from analysis.topology import recovered, words
 from analysis.weight_measures import BY_NAME
 
 PROTOCOL = {"probe": "pile@1a2b", "policy": "mean", "dtype": "float32", "params": {}}
@@ -107,3 +110,33 @@ def test_the_software_is_named_with_its_version_and_without_git_without_a_commit
         raise FileNotFoundError("git")
     monkeypatch.setattr(methods.subprocess, "run", absent)
     assert methods.software.__wrapped__()["commit"] == ""
+
+
+# --- what is no measure ---
+
+
+@pytest.mark.parametrize("name", methods.PROCEDURES)
+def test_a_procedure_is_a_sentence_with_sources_that_the_bibliography_has(name):
+    records = [{"procedure": name, "run": "tiny", "revision": "step8"}]
+    said, sentence = methods.methods(records), methods.PROCEDURES[name]
+    assert f" {sentence} All was made with" in said and sentence[0].isupper() and sentence.endswith(".")
+    assert methods.keys(records) and set(methods.keys(records)) <= set(references.entries())
+    assert said.startswith("The values shown were computed for 1 checkpoint of tiny")
+
+
+def test_a_procedure_follows_the_measure_it_was_done_with_and_is_said_once():
+    records = [record() | {"procedure": "bars"}, record() | {"procedure": "longest bar"}]
+    said = methods.methods(records)
+    assert methods.PROCEDURES["bars"] == methods.PROCEDURES["longest bar"] and said.count("Vietoris-Rips") == 1
+    assert methods.keys(records)[0] == RANK.reference and "bauer2021ripser" in methods.keys(records)
+
+
+def test_a_procedure_that_nobody_wrote_down_fails_instead_of_being_left_out():
+    with pytest.raises(KeyError, match="alchemy"):
+        methods.methods([{"procedure": "alchemy"}])
+
+
+def test_no_two_modules_call_different_procedures_by_one_name():
+    tables = [summaries.PROCEDURES, stitch_views.PROCEDURES, layout.PROCEDURES, reading.PROCEDURES, words.PROCEDURES,
+              recovered.PROCEDURES]
+    assert sum(map(len, tables)) == len(methods.PROCEDURES)

@@ -155,11 +155,14 @@ def test_a_wrong_value_in_the_url_leaves_the_default(measured, query):
     assert len(charts(at)) == 4
 
 
-def test_no_site_chosen_is_a_sentence_and_the_rest_is_drawn(measured):
-    at = opened("intrinsic_dimension", runs="mine")
+def test_the_chosen_sites_are_drawn_over_training_and_a_spread_of_them_where_none_is(measured):
+    usual = charts(opened("intrinsic_dimension", runs="mine"))
+    at = opened("intrinsic_dimension", runs="mine", sites="embedding")
+    assert all(trace["name"].split(" · ")[-1].startswith("embedding") for trace in charts(at)[1]["data"]
+               if trace.get("mode") == "lines+markers" and trace["x"] != [None])
     at.multiselect(key="sites").set_value([]).run()
     healthy(at)
-    assert [info.value for info in at.info] == ["Choose at least one site."] and len(charts(at)) == 2
+    assert charts(at)[1]["data"] == usual[1]["data"] and len(charts(at)) == len(usual)
 
 
 def test_the_tables_to_take_away_name_the_control_of_each_value(measured, monkeypatch):

@@ -141,13 +141,12 @@ def test_without_any_run_the_overview_still_opens_a_folder(tmp_path, monkeypatch
     assert [field.label for field in at.text_input] == ["Folder"], "the next step it names is not on the page"
 
 
-def test_without_sites_or_checkpoints_a_page_asks_for_them():
-    at = opened("trajectories")
-    at.multiselect(key="sites").set_value([]).run()
-    assert [info.value for info in at.info] == ["Choose at least one site."]
-    at = opened("spectra")
-    at.multiselect(key="at").set_value([]).run()
-    assert [info.value for info in at.info] == ["Choose checkpoints that are computed."]
+@pytest.mark.parametrize(("page", "key", "value"), [("trajectories", "sites", "block 1"), ("spectra", "at", "step8")])
+def test_without_a_chosen_site_or_checkpoint_a_page_takes_its_own(page, key, value):
+    at, usual = opened(page, **{key: value}), charts(opened(page))[0]["data"]
+    assert charts(at)[0]["data"] != usual
+    at.multiselect(key=key).set_value([]).run()
+    assert charts(at)[0]["data"] == usual and not at.info
 
 
 # --- a person's own folder ---

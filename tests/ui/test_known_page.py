@@ -94,7 +94,7 @@ def test_the_links_open_the_pages_on_the_shape_and_at_the_settings_of_this_page(
     assert argv[:len(asked)] == asked
     at = opened("intrinsic_dimension", **links["intrinsic_dimension"])
     healthy(at)
-    assert at.selectbox(key="site").value == "torus"
+    assert at.multiselect(key="sites").value == ["torus"]
     at = opened("points", **links["points"])
     healthy(at)
     assert (at.selectbox(key="map_run").value, at.selectbox(key="map_site").value) == ("known-answers", "torus")

@@ -87,9 +87,17 @@ def test_the_tree_names_its_leaves_and_says_its_cophenetic_correlation(compared)
         f"{step} {site}" for step in ("step1", "step8") for site in ("embedding", "final")]
 
 
+def test_the_sites_of_the_map_are_chosen_on_the_page_too(compared):
+    at = page()
+    at.multiselect(key="map_sites").set_value(["final"]).run()
+    healthy(at)
+    assert len(paths(at)) == 2 and "3 points" in said(at)
+    assert at.query_params["map_sites"] == ["final"]
+
+
 def test_too_few_points_are_a_sentence(compared):
     at = page()
-    at.multiselect(key="sites").set_value([]).run()
+    at.multiselect(key="map_sites").set_value([]).run()
     healthy(at)
     assert not charts(at) and any("at least 3 points, got 0" in info.value for info in at.info)
 

@@ -84,7 +84,7 @@ def test_a_figure_has_its_caption_its_three_files_and_how_to_read_it(page):
     assert load_probe("sotu-held-out").identity in said and "rows: last" in said
     assert "n = 1145" in said
     assert [button.proto.label for button in at.get("download_button")] == [
-        "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
+        "Figure + table", "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
     assert any(expander.label.startswith("How to read") for expander in at.expander)
 
 
@@ -185,7 +185,7 @@ def test_finding_nothing_says_so():
 @pytest.mark.parametrize(("page", "query"), [
     ("trajectories", {"runs": [MODULAR], "measure": "Stable rank", "sites": ["embedding", "final"], "axis": "tokens",
                       "log": "false", "below": "train_accuracy"}),
-    ("spectra", {"runs": ["sotu-neox-seed2"], "site": "block 3", "at": ["step0", "step8000"], "first_rank": "5",
+    ("spectra", {"runs": ["sotu-neox-seed2"], "sites": ["block 3"], "at": ["step0", "step8000"], "first_rank": "5",
                  "last_rank": "40"}),
     ("similarity", {"similarity": "Linear CKA, biased", "by": "step × step", "run_A": "sotu-neox-seed2"}),
     ("similarity", {"at_A": "step512", "at_B": "step64"}),

@@ -52,7 +52,7 @@ def test_the_page_of_a_measured_checkpoint_asks_nothing_and_draws_what_is_stored
     said = " ".join(caption.value for caption in at.caption)
     assert all(words in said for words in ("flat at the right", "biased at this n", "8 draws", "rows: last"))
     assert [button.proto.label for button in at.get("download_button")] == [
-        "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
+        "Figure + table", "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
     assert any("on half of the documents" in text.value for text in at.markdown)
     has_dotted = any(trace.get("line", {}).get("dash") == "dot" for trace in chart["data"])
     assert ("Dotted: the value at all rows" in said) == has_dotted
@@ -104,11 +104,13 @@ def test_a_value_that_does_not_exist_says_on_which_share_and_why(measured):
     assert any("final on 0.125 of the documents" in warning.value for warning in at.warning)
 
 
-def test_no_checkpoint_chosen_is_a_sentence(measured):
-    at = opened("sample_size", runs="mine")
+def test_without_a_chosen_checkpoint_the_last_of_each_run_is_drawn(measured):
+    usual = opened("sample_size", runs="mine")
+    at = opened("sample_size", runs="mine", at="step0")
+    assert charts(at) != charts(usual)
     at.multiselect(key="at").set_value([]).run()
     healthy(at)
-    assert not charts(at) and [info.value for info in at.info] == ["Choose at least one checkpoint."]
+    assert charts(at)[0]["data"] == charts(usual)[0]["data"]
 
 
 @pytest.mark.parametrize("query", [{"measure": "zzzz"}, {"site": "zzzz"}, {"at": "step99"}], ids=str)

@@ -72,7 +72,8 @@ def test_what_is_computed_is_drawn_with_its_baselines_and_caption(mine, query, p
     assert {"stitch", "untrained sender", "self-stitch", "mean ablation", "shuffled rows", "identity"} <= names
     found = stitch_views.read(open_store(), ends, asked(pairs))
     assert stitch_views.caption(found, "affine") in [caption.value.replace("\\", "") for caption in at.caption]
-    assert [b.proto.label for b in at.get("download_button")] == ["Figure (HTML)", "Table (CSV)", "Manifest (JSON)"] * 2
+    assert [b.proto.label for b in at.get("download_button")] == [
+        "Figure + table", "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"] * 2
     assert ("logit lens" in told(at)) == (pairs == "lens")
     assert not [b for b in at.button if b.label.startswith("Compute ")] and len(at.dataframe) == 1
 

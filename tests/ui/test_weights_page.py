@@ -78,7 +78,7 @@ def test_every_measure_is_drawn_and_explained(measured, measure):
     assert citation(measure.reference) in text and measure.uncertainty in text
     assert measure.label in str(charts(at)[0]["layout"])
     assert [button.proto.label for button in at.get("download_button")] == [
-        "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
+        "Figure + table", "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
 
 
 def test_the_lines_are_what_the_store_holds(measured):

@@ -1,0 +1,1 @@
+"""Differences between runs, stages and checkpoints: of stored values only, paired over the same documents."""
