@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench demo clean
+.PHONY: help run test lint bench shots demo clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ lint: $(VENV)/dev.stamp ## Check style and types
 
 bench: $(VENV)/run.stamp ## Measure the speed of extraction and measures as ratios within one run
 	@$(BIN)/python -m benchmarks.run
+
+shots: $(VENV)/dev.stamp ## Take pictures of every page into .ci/artefacts/screenshots
+	@$(BIN)/python -m tests.shots
 
 demo: $(VENV)/run.stamp ## Train the bundled runs again and compute their results (about two hours on two cores)
 	@demo/rebuild.sh $(BIN)/python

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from analysis.representations import Protocol
 from analysis.results import Replicates, Scalar, Shade
 from analysis.store import Store
 
+MOST_LABELLED = 64  # series kept with their labels
 RANKME, ALPHA = "rankme_covariance", "alpha_weighted_least_squares"
 
 
@@ -78,7 +80,31 @@ def of_run(store: Store, run: Run, protocol: Protocol, site: str, way: Way = OUR
         log_rankme=np.log([rank.value for rank in ranks]), alpha=np.array([decay.value for decay in decays]),
         log_rankme_left_out=None if sizes is None else np.log(_columns(ranks, len(sizes))),
         alpha_left_out=None if sizes is None else _columns(decays, len(sizes)))
-    return Phased(run, tuple(c for c, *_ in known), series, phases.label(series, rule))
+    return Phased(run, tuple(c for c, *_ in known), series, _labels(_Content(series), rule))
+
+
+class _Content:
+    """A series told from another by what it holds, so that a page that is drawn again need not label it again."""
+
+    def __init__(self, series: phases.Series):
+        self.series = series
+        self.parts = tuple(part.tobytes() if isinstance(part, np.ndarray) else part for part in vars(series).values())
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self.parts == other.parts
+
+
+@lru_cache(maxsize=MOST_LABELLED)
+def _labels(content: _Content, rule: phases.Rule) -> phases.Labels:
+    return phases.label(content.series, rule)
+
+
+@lru_cache(maxsize=MOST_LABELLED)
+def _shares(content: _Content, rule: phases.Rule) -> np.ndarray:
+    return phases.sensitivity(content.series, rule).share
 
 
 def shades(found: Sequence[Phased | None]) -> list[Shade]:
@@ -92,7 +118,7 @@ def rows(found: Sequence[Phased | None], rule: phases.Rule = phases.CHOSEN) -> l
     """One row for each phase: where it is, what changed with its paired interval, how sure the label is, why not."""
     listed = []
     for phased in filter(None, found):
-        share = phases.sensitivity(phased.series, rule).share
+        share = _shares(_Content(phased.series), rule)
         for phase in phased.labels.phases:
             rank, decay = phase.log_rankme_change, phase.alpha_change
             listed.append({

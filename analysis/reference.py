@@ -73,7 +73,7 @@ def levels(store: Store, reference: Reference, protocol: Protocol, sites: Sequen
     for site in sites:
         value = reference.value(store, protocol, site, measure, settings)
         if value and site in like:
-            found.append(like[site] | {"run": f"{NAME} {reference.says}", "step": None, "tokens": None,
+            found.append(like[site] | {"run": f"{NAME} {reference.name}", "step": None, "tokens": None,
                                        "value": value.value, "low": value.low, "high": value.high})
     return found
 

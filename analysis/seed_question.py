@@ -133,7 +133,8 @@ def records(store: Store, pair: Pair, protocol: Protocol) -> list[dict[str, Any]
     (a, one), (b, other) = pair.sender, pair.receiver
     return [{"pair": pair.name, "run": a.name, "revision": one.revision, "receiver": b.name,
              "receiver_revision": other.revision, **row, "protocol": summaries.described(protocol), "map": MAP,
-             "measure": MEASURE, "procedure": "stitching", "fingerprint": one.fingerprint, "fingerprint_receiver": other.fingerprint}
+             "measure": MEASURE, "procedure": "stitching", "fingerprint": one.fingerprint,
+             "fingerprint_receiver": other.fingerprint}
             for row in disagreement.joined(left, right)]
 
 

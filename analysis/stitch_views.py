@@ -30,13 +30,16 @@ TRAINED = ("map", "penalty", "penalty_low", "penalty_high", "recovered", "agreem
            "covariance_distance", "variance_ratio")
 BASELINES = ("identity", "mean", "shuffled")
 _STITCHED = (r"States of the sender were mapped into the receiver, which went on from them "
-             r"\cite{lenc2015understanding,bansal2021revisiting}; maps were fitted in closed form and judged on documents "
-             r"that they were not fitted on")
+             r"\cite{lenc2015understanding,bansal2021revisiting}; maps were fitted in closed form and judged on "
+             r"documents that they were not fitted on")
 PROCEDURES = {  # of a stitch, as a methods section says it
-    "stitching": f"{_STITCHED}.", "orthogonal stitching": rf"{_STITCHED}. Orthogonal maps are by Procrustes' problem "
-    r"\cite{schonemann1966generalized}.", "stitching by rank": rf"{_STITCHED}. Maps of lower rank are by reduced-rank "
-    r"regression \cite{izenman1975reduced}.", "lens": rf"{_STITCHED}. Here sender and receiver are one network, and the "
-    r"maps are lenses into its last block \cite{belrose2023eliciting}."}
+    "stitching": f"{_STITCHED}.",
+    "orthogonal stitching": rf"{_STITCHED}. Orthogonal maps are by Procrustes' problem "
+                            r"\cite{schonemann1966generalized}.",
+    "stitching by rank": rf"{_STITCHED}. Maps of lower rank are by reduced-rank regression "
+                         r"\cite{izenman1975reduced}.",
+    "lens": rf"{_STITCHED}. Here sender and receiver are one network, and the maps are lenses into its last block "
+            r"\cite{belrose2023eliciting}."}
 Row = dict[str, Any]
 
 
@@ -153,7 +156,8 @@ def rank_records(found: Stitches, pair: tuple[str, str]) -> list[dict[str, Any]]
     run = {row["rank"]: row for row in rank_points(found, pair)}
     about = records(found)[0]
     ends = {name: about[name] for name in ("run_a", "revision_a", "step_a", "run_b", "revision_b", "step_b")}
-    return [{"procedure": "stitching by rank", **ends, "source": pair[0], "target": pair[1], "rank": rank, "r2": float(value),
+    return [{"procedure": "stitching by rank", **ends, "source": pair[0], "target": pair[1], "rank": rank,
+             "r2": float(value),
              **{name: run[rank][name] if rank in run else None
                 for name in ("penalty", "penalty_low", "penalty_high", "recovered", "recovered_low", "recovered_high")},
              "fingerprint_a": found.ends.sender.fingerprint, "fingerprint_b": found.ends.receiver.fingerprint,

@@ -15,7 +15,6 @@ from analysis.keys import Checkpoint, Run
 from analysis.results import FittedSpectrum
 from analysis.store import Store
 
-
 PROCEDURES = {  # of a spectrum, as a methods section says it
     "power law": r"Exponents are of power laws, fitted to the eigenvalues \cite{agrawal2022alpha}.",
     "broken power law": r"Exponents are of power laws \cite{agrawal2022alpha}, and of power laws with one break "

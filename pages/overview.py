@@ -7,7 +7,7 @@ import streamlit as st
 from analysis import compute, phasing, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
-from ui import cards, jobs_panel, linked, opener, pinned, selection, tour, words, workspace
+from ui import cards, jobs_panel, linked, opener, pinned, run_table, selection, tour, words, workspace
 
 words.intro("How did the representation change?",
             "Each run is a ladder of checkpoints read on the same texts. A rise of RankMe means that the variance of "
@@ -58,8 +58,7 @@ if records:
         tour.agreement(chosen)
 
 st.subheader("What is loaded")
-st.dataframe(summaries.loaded(store, workspace.runs()), hide_index=True,
-             alt="Every run with its checkpoints and what is computed")
+run_table.runs_table(chosen)
 
 st.subheader("Bring your own")
 st.markdown("A folder that `transformers` can load (config, safetensors, tokenizer), or a folder of step folders such "

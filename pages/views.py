@@ -14,8 +14,8 @@ words.intro("Saved views",
 shelf = view_shelf.shelf()
 views = [view for view, _ in shelf.listed()]
 if not views:
-    st.info("No view is saved yet. Open a page, choose what it shows, and press “Save or share this view” in the "
-            "sidebar.", icon=":material/bookmark_add:")
+    st.info("No view is saved yet." if guard.is_read_only() else "No view is saved yet. Open a page, choose what it "
+            "shows, and press “Save or share this view” in the sidebar.", icon=":material/bookmark_add:")
 else:
     shown = view_list.find(views)
     ticked = [view for view in shown if view_list.row(view, shelf)]

@@ -23,7 +23,7 @@ ARTEFACTS, README = ROOT / ".ci" / "artefacts" / "screenshots", ROOT / "docs" / 
 WIDTHS, WIDE, WIDEST = (1280, 400), ("", "trajectories", "similarity"), 1920
 SCHEMES = ("light", "dark")
 MOST_TALL, COLOURS, WITHIN_S = 6000, 128, 140
-CHOSEN = {"overview": ("", 1280, 900, "light"), "topology": ("topology", 1280, 900, "dark")}  # of README.md
+CHOSEN = {"overview": ("", 1280, 1180, "light"), "topology": ("topology", 1280, 1180, "dark")}  # of README.md
 
 
 def main() -> None:

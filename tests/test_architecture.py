@@ -13,7 +13,7 @@ HEAVY = {"streamlit", "plotly", "torch", "transformers"}
 
 # Who may import what. A path matches an entry that it equals or, for a folder (ending in /), lies in.
 HOMES = {
-    "streamlit": ("app.py", "pages/", "ui/"),
+    "streamlit": ("app.py", "pages/", "ui/", "benchmarks/pages.py"),
     "plotly": ("analysis/figures/", "analysis/publishing/", "analysis/export.py"),
     "torch": ("analysis/checkpoints/load.py", "analysis/checkpoints/loader.py", "analysis/checkpoints/cards.py",
               "analysis/extraction/", "analysis/stitching/", "demo/", "benchmarks/"),

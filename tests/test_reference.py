@@ -110,7 +110,7 @@ def test_levels_are_records_without_a_place_in_training_and_name_the_reference(s
     found = reference.levels(store, phase(1, 2), protocol, ["block 1", "nowhere", "final"], RANKME, {})
     assert [(one["site"], one["value"]) for one in found] == [("block 1", 115), ("final", 15)]
     for one in found:
-        assert (one["run"], one["step"], one["tokens"]) == ("reference mine · warmup (step1 to step2)", None, None)
+        assert (one["run"], one["step"], one["tokens"]) == ("reference mine · warmup", None, None)
         assert (one["revision"], one["fingerprint"], one["n"], one["d"]) == ("step2", "mine-2", 800, 128)
         assert (one["low"], one["high"]) == pytest.approx((one["value"] - 2 * HALF, one["value"] + 2 * HALF))
 

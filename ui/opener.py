@@ -10,7 +10,7 @@ from analysis.runs import find_run, open_stages, remember
 from ui import guard, workspace
 from ui.plain import plain
 
-AT_HOME = "runs are opened where you run this project yourself, in the app or with"
+AT_HOME = "runs are opened where you run this project yourself, in the app or with this command:"
 
 def draw() -> None:
     """A field for a folder; once it opens, it is the chosen run, and its next step is to compute."""

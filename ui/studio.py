@@ -71,9 +71,11 @@ def _draw_all(order: list[str], last: job.Job | None, title: str) -> None:
     if last and last.state in ("failed", "interrupted"):
         st.error(f"The last attempt {last.state}: {plain(last.message)}", icon=":material/error:")
     made = last is not None and jobs_panel.take(last, "page")
+    if guard.is_view_only("it draws nothing in the background. Export, under each figure, still works."):
+        return
     if st.button("Draw them again" if made else "Draw them", key="draw all", width="stretch", icon=":material/print:",
                  type="tertiary" if made else "primary"):
-        job.start(jobs_panel.jobs_folder(), order, f"Figures of {title}")
+        jobs_panel.start(order, f"Figures of {title}")
         st.rerun()
 
 

@@ -1,5 +1,7 @@
 """What this server works on: its store, its jobs folder, and the runs a person can choose."""
 
+from datetime import datetime
+
 import streamlit as st
 
 from analysis.__main__ import open_store
@@ -34,6 +36,12 @@ def runs() -> list[Run]:
     for problem in problems:
         st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
     return found
+
+
+def used_last(run: Run) -> datetime | None:
+    """When a run was opened or computed last; None for one that came with the app."""
+    note = store().root / "runs" / f"{run.name}.json"
+    return datetime.fromtimestamp(note.stat().st_mtime) if note.exists() else None
 
 
 def colours() -> dict[str, str]:

@@ -116,7 +116,7 @@ def compute(store: Store, question: Question, report: Report = silent) -> PointM
 
 def _map(store: Store, question: Question, report: Report) -> PointMap:
     count, total = len(question.items), 4 * len(question.items) + 1
-    layouts = _layouts(question) if question.method == projections.GIVEN else None
+    layouts = _layouts(question) if question.method == projections.GIVEN else {}
     alignment, found = _representations(store, question, _part(report, 0, count, total))
     searched, drawn = draw(alignment.document_ids, question.points, question.seed)
     frames: dict[str, np.ndarray] = {}
@@ -127,11 +127,9 @@ def _map(store: Store, question: Question, report: Report) -> PointMap:
         rows = found[checkpoint][0].rows[site][searched if kept is None else kept[searched]]
         around.append(neighbours(rows, drawn, NEIGHBOURS))
         frames[name] = rows[:drawn]
-    if layouts is None:
-        made = projections.project(question.method, frames, question.seed, _part(report, 2 * count, count, total))
-    else:
-        made = projections.given({name: layouts[checkpoint][searched[:drawn]] for name, (checkpoint, _) in zip(
-            question.frames, question.items, strict=True)})
+    made = projections.given({name: layouts[checkpoint][searched[:drawn]] for name, (checkpoint, _) in zip(
+        frames, question.items, strict=True)}) if layouts else projections.project(
+        question.method, frames, question.seed, _part(report, 2 * count, count, total))
     facts = []
     for number, (name, rows) in enumerate(frames.items()):
         report(3 * count + number, total, f"faithfulness at {name}")

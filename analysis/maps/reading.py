@@ -207,8 +207,8 @@ def match_table(found: PointMap, rows: Sequence[int], labels: Labels) -> list[Re
 def chosen_words(chosen: int, lettered: int) -> str:
     """How many points are chosen, and how many of them are looked at."""
     return f"{chosen} point{'s' * (chosen != 1)} chosen." if chosen == lettered else (
-        f"{chosen} points chosen. The {lettered} chosen last have letters on the map and tables below, which are at "
-        f"most {MOST_PICKED}; the file holds all {chosen}.")
+        f"{chosen} points chosen. Only the last {lettered} have letters on the map and tables here; the file holds all "
+        f"{chosen}.")
 
 
 def letter(index: int) -> str:

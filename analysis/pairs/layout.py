@@ -26,8 +26,10 @@ ALL, ENDS = "all", "ends"  # which checkpoints: every one, or the last of each r
 WAYS = {"classical": "classical MDS", "metric": "metric MDS"}
 _DISTANCES = r"Distances between representations are angles \cite{williams2021generalized}"
 PROCEDURES = {  # of a map or tree, as a methods section says it
-    "map by classical MDS": rf"{_DISTANCES}, drawn by classical multidimensional scaling \cite{{torgerson1952multidimensional}}.",
-    "map by metric MDS": rf"{_DISTANCES}, drawn by metric multidimensional scaling (SMACOF) \cite{{deleeuw1977convergence}}.",
+    "map by classical MDS": rf"{_DISTANCES}, drawn by classical multidimensional scaling "
+                            r"\cite{torgerson1952multidimensional}.",
+    "map by metric MDS": rf"{_DISTANCES}, drawn by metric multidimensional scaling (SMACOF) "
+                         r"\cite{deleeuw1977convergence}.",
     "tree": rf"{_DISTANCES}, joined by average linkage \cite{{sokal1958statistical}}; how far the tree keeps them is "
             r"their cophenetic correlation \cite{sokal1962comparison}."}
 ROUNDING = 1e-6  # a cosine beyond 1 by more than this is an error and no rounding

@@ -101,7 +101,8 @@ def records(store: Store, checkpoints: Sequence[Checkpoint], site: str, protocol
                 continue
             for name in DISTANCES:
                 values, noise = kept[1][f"apart.{name}"], kept[1][f"noise.{name}"]
-                found.append({"procedure": "distance of diagrams", "run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
+                found.append({"procedure": "distance of diagrams",
+                              "run": checkpoint.run, "revision": checkpoint.revision, "step": checkpoint.step,
                               "tokens": checkpoint.tokens, "site": site, "reference": reference, "to_run": other.run,
                               "to": other.revision,
                               "distance": name, "value": float(values.mean()), "draws": len(values),

@@ -211,8 +211,9 @@ def two_sample_records(found: TwoSample, names: tuple[str, str], dimension: int)
     """One record a pair of disjoint draws: of A, of B, or one of each."""
     draws = len(found.distances) // 2
     kinds = {(True, True): "within A", (False, False): "within B", (True, False): "between"}
-    return [{"procedure": "two samples", "a": names[0], "b": names[1], "dimension": dimension, "pair": kinds[i < draws, j < draws],
-             "draw": i % draws, "other": j % draws, "distance": float(found.distances[i, j])}
+    return [{"procedure": "two samples", "a": names[0], "b": names[1], "dimension": dimension,
+             "pair": kinds[i < draws, j < draws], "draw": i % draws, "other": j % draws,
+             "distance": float(found.distances[i, j])}
             for i in range(2 * draws) for j in range(i + 1, 2 * draws)]
 
 

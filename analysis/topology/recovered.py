@@ -168,7 +168,8 @@ def map_records(checkpoint: Checkpoint, shape: Shape) -> list[dict[str, Any]]:
     labels: Sequence[Any] = labels_of(path)[shape.label] if shape.label else [None] * len(scores)
     if shape.label == ANGLE:
         labels = [float(label) for label in labels]
-    return [{"procedure": "known answer", "row": place, "direction 1": float(one), "direction 2": float(two), "label": label}
+    return [{"procedure": "known answer", "row": place, "direction 1": float(one), "direction 2": float(two),
+             "label": label}
             for place, ((one, two), label) in enumerate(zip(scores, labels, strict=True))]
 
 

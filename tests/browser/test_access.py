@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.conftest import settle
 
-# Everything of a page that takes a click, in sight and not switched off; the buttons of a figure have keys of their own.
+# Everything of a page that takes a click, in sight and not switched off; a figure's buttons have keys of their own.
 MARK = """() => [...document.querySelectorAll(
         'button, a[href], input, select, textarea, summary, [role=slider], [role=radio]')]
     .filter(e => e.checkVisibility({visibilityProperty: true, opacityProperty: true}) && !e.disabled
@@ -70,12 +70,13 @@ def test_who_asks_for_less_motion_is_shown_a_page_that_stands_still(visit):
 
 @pytest.mark.parametrize("path", ["", "trajectories", "similarity", "checkpoints"])
 def test_at_twice_the_size_everything_is_there_and_nothing_is_cut_off(visit, path):
-    page = visit(path, width=640, height=450)  # what a window of 1280 x 900 holds at 200 %
+    page = visit(path, width=640, height=450, fresh=True)  # what a window of 1280 x 900 holds at 200 %
     settle(page)
     assert page.locator("h1").is_visible() and page.get_by_test_id("stException").count() == 0
     assert page.evaluate("""() => Math.max(...[...document.querySelectorAll(
         'html, [data-testid=stMain], [data-testid=stMainBlockContainer]')].map(e => e.scrollWidth))""") <= 640
-    cut = page.evaluate("""() => [...document.querySelectorAll('[data-testid=stMain] :is(h1, h2, h3, p, label, button)')]
+    cut = page.evaluate("""() => [...document.querySelectorAll(
+        '[data-testid=stMain] :is(h1, h2, h3, p, label, button)')]
         .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('details:not([open])')
             && e.getBoundingClientRect().width > 1 && e.getBoundingClientRect().right > 640.5)
         .map(e => e.innerText)""")

@@ -83,10 +83,18 @@ def test_nothing_is_wider_than_a_phone(visit, path):
     assert edges and max(edges) <= 400.5
 
 
-def test_every_page_is_a_click_away_and_keeps_the_selection(visit):
+def go(page, title):
+    """Open a page from the navigation at the top, where all but the overview stand below the name of their group."""
+    group = {"Trajectories": "Training", "Spectra": "Training", "Similarity": "Comparison"}.get(title)
+    if group:
+        page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
+    page.get_by_role("menuitem" if group else "link", name=re.compile(f"{title}$")).first.click()
+
+
+def test_every_page_is_a_menu_away_and_keeps_the_selection(visit):
     page = visit("?runs=sotu-neox-seed2", fresh=True)
     for title in ("Trajectories", "Spectra", "Similarity", "Overview"):
-        page.get_by_role("link", name=title, exact=True).click()
+        go(page, title)
         page.wait_for_selector(f"h1:has-text('{PAGES.get(title.lower(), PAGES[''])}')")
         settle(page)
         assert page.get_by_test_id("stMultiSelect").first.inner_text().split() == ["Runs", "sotu-neox-seed2"], title
@@ -101,12 +109,20 @@ def test_the_keyboard_reaches_the_pages_and_the_choice_of_runs(visit):
     page.wait_for_selector(DRAWN)
     settle(page)
     reached = []
-    while len(reached) < 100 and "Export" not in reached:
+    while len(reached) < 100 and "Files" not in "".join(reached):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.getAttribute('aria-label') || "
                                      "document.activeElement.innerText || ''"))
     text = "\n".join(reached)
-    assert all(name in text for name in ("Overview", "Measures", "Runs", "Files", "Export"))
+    assert all(name in text for name in ("Overview", "Training", "Behind it", "Runs", "Reference", "Files", "Export"))
+    page.get_by_test_id("stTopNavSection").filter(has_text="Behind it").focus()
+    page.keyboard.press("Enter")
+    item = page.get_by_role("menuitem", name=re.compile("Measures$"))
+    item.wait_for()
+    while not item.evaluate("e => e === document.activeElement"):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Measures')")
 
 
 # --- the URL ---
@@ -139,7 +155,7 @@ def test_reloading_keeps_what_was_chosen(visit):
 @pytest.mark.parametrize("path", FIGURES)
 def test_a_figure_is_described_and_its_three_files_hold_its_data(visit, path):
     page = visit(path)
-    assert "n = 1145" in page.get_by_role("figure").get_attribute("aria-label"), "for who cannot see the figure"
+    assert "n = 1145" in page.get_by_role("figure").first.get_attribute("aria-label"), "for who cannot see the figure"
     name, html = saved(page, "Figure (HTML)")
     assert name.endswith(".html") and b"Plotly.newPlot" in html and len(html) > 1_000_000
     name, table = saved(page, "Table (CSV)")

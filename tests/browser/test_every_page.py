@@ -98,6 +98,15 @@ def test_axe_finds_no_serious_fault_on_a_phone(visit, some):
     assert faults(visit(some, width=400, height=900)) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_in_the_figure_studio(visit, scheme):
+    page = visit("trajectories", color_scheme=scheme)
+    page.get_by_test_id("stMain").get_by_role("button", name="Export", exact=True).click()
+    page.get_by_role("dialog").get_by_text("Figure studio").wait_for()
+    settle(page)
+    assert faults(page) == []
+
+
 @pytest.mark.parametrize(("fault", "rule"), [
     ("<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>", "image-alt"),
     ("<button></button>", "button-name"), ("<p style='color: #bbb; background: #fff'>faint</p>", "color-contrast"),

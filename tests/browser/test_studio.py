@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.conftest import PATIENCE_MS, settle
 from tests.browser.test_browser import DRAWN, alerts, saved
+from tests.browser.test_every_page import faults
 from tests.publishing.made import needs_browser
 
 pytestmark = needs_browser
@@ -104,6 +105,16 @@ def test_nothing_of_the_studio_is_wider_than_a_phone(visit):
     edges = dialog.evaluate("""d => [...d.querySelectorAll('button, input, .stPlotlyChart, .stCaption')]
         .map(e => e.getBoundingClientRect()).filter(r => r.width > 0).map(r => r.right)""")
     assert edges and max(edges) <= 400.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_in_the_studio(visit, scheme):
+    page = visit("spectra", color_scheme=scheme)
+    dialog = studio(page)
+    dialog.get_by_text("Titles, axes and names").click()
+    dialog.get_by_text("Methods and references").click()
+    dialog.get_by_text("@article").first.wait_for()
+    assert faults(page) == []
 
 
 def test_all_figures_of_a_page_are_drawn_in_the_background_and_offered(visit):

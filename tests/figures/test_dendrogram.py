@@ -34,3 +34,10 @@ def test_more_leaves_need_more_height_and_dark_paper_differs():
     many = dendrogram.build(BRACKETS, LEAVES * 10, NAMES * 10, COLOURS, Style())
     assert many.layout.height > build().layout.height
     assert build(Style(dark=True)).layout.paper_bgcolor != build().layout.paper_bgcolor
+
+
+def test_the_reference_has_a_ring_around_its_leaf():
+    figure = dendrogram.build(BRACKETS, LEAVES, NAMES, COLOURS, Style(), [LEAVES[1]])
+    ring = named(figure, "reference")
+    assert (list(ring.x), list(ring.y)) == ([0], [15]) and ring.showlegend
+    assert "reference" not in [trace.name for trace in build().data]

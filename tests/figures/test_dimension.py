@@ -196,3 +196,12 @@ def test_dark_paper_changes_colours_and_no_place():
     light, dark = (profile(depth(), Style(dark=dark)) for dark in (False, True))
     assert light.layout.paper_bgcolor != dark.layout.paper_bgcolor
     assert [tuple(trace.y) for trace in light.data] == [tuple(trace.y) for trace in dark.data]
+
+
+def test_a_reference_is_a_level_over_training_that_has_no_controls():
+    level = {**record("reference gamma@step9", None, 7.5, width=None), "revision": "step9"}
+    figure = dimension.over_training(training(), measure(), Axis(), COLOURS, Style(), [level], ["step10"])
+    line = named(figure, "reference gamma@step9 · final")
+    assert list(line.y) == [7.5, 7.5] and line.line.color == Style().ink
+    assert len([shape for shape in figure.layout.shapes if shape.line.dash == "dot"]) == 1
+    assert not any("reference" in str(trace.name) and "shuffled" in str(trace.name) for trace in figure.data)

@@ -57,3 +57,14 @@ def test_one_checkpoint_is_one_star():
 def test_the_figure_is_plain_json_and_dark_paper_differs():
     assert plain(build(placed("alpha"))) and build(placed("alpha")).layout.paper_bgcolor != build(
         placed("alpha"), Style(dark=True)).layout.paper_bgcolor
+
+
+def test_the_reference_has_a_ring_where_it_stands_and_one_entry():
+    records = [*placed("alpha"), *placed("beta", shift=5.0), *placed("alpha", "block 1", shift=9.0)]
+    ringed = [record for record in records if record["run"] == "alpha" and record["revision"] == "step2"]
+    figure = similarity_map.build(records, (0.6, 0.2), COLOURS, Style(), ringed)
+    rings, = [trace for trace in drawn(figure) if trace.name == similarity_map.REFERENCE]
+    assert list(zip(rings.x, rings.y, strict=True)) == [(2.0, 1.0), (11.0, 1.0)]
+    assert rings.marker.symbol == "circle-open" and rings.marker.color == Style().ink
+    assert listed(figure).count(similarity_map.REFERENCE) == 1
+    assert similarity_map.REFERENCE not in [trace.name for trace in build(records).data]

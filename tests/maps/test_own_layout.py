@@ -163,11 +163,11 @@ def test_the_command_draws_it_too(run, capsys):
 
 
 def test_the_page_offers_it_computes_it_and_draws_the_places_as_they_are(run, monkeypatch):
-    at = opened("points", runs=run.name, map_method="given")
+    at = opened("points", runs=run.name, map_method="Own layout")
     assert at.selectbox(key="map_method").options == ["PCA", "UMAP", "t-SNE", "Own layout"]
     argv = shlex.split(next(code.value for code in at.code if "analysis map" in code.value))[3:]
     assert main(argv) == 0
-    at = opened("points", runs=run.name, map_method="given", map_find="stimulus 7", map_colour="norm")
+    at = opened("points", runs=run.name, map_method="Own layout", map_find="stimulus 7", map_colour="norm")
     healthy(at)
     drawn = {row: (x, y) for trace in charts(at)[0]["data"] if "customdata" in trace for row, x, y in zip(
         numbers(trace["customdata"]).reshape(-1, 3)[:, 0].astype(int), numbers(trace["x"]), numbers(trace["y"]),
@@ -178,7 +178,7 @@ def test_the_page_offers_it_computes_it_and_draws_the_places_as_they_are(run, mo
 
 def test_the_page_does_not_offer_it_where_a_checkpoint_brings_none(run, folder):
     written(folder / "step2.npz")
-    at = opened("points", runs=run.name, map_method="given")
+    at = opened("points", runs=run.name, map_method="Own layout")
     assert at.selectbox(key="map_method").options == ["PCA", "UMAP", "t-SNE"] and not at.exception
     assert at.selectbox(key="map_method").value == "pca"
 
@@ -186,7 +186,7 @@ def test_the_page_does_not_offer_it_where_a_checkpoint_brings_none(run, folder):
 def test_a_run_without_a_layout_is_mapped_by_pca_after_one_with_a_layout(run, tmp_path):
     other = open_run(written(tmp_path / "plain.npz"))
     remember(open_store(), other)
-    at = opened("points", runs=[run.name, other.name], map_method="given", map_run=run.name)
+    at = opened("points", runs=[run.name, other.name], map_method="Own layout", map_run=run.name)
     assert at.selectbox(key="map_method").value == "given"
     at.selectbox(key="map_run").select(other.name).run()
     assert not at.exception and at.selectbox(key="map_method").value == "pca"

@@ -216,3 +216,12 @@ def test_the_table_to_take_away_has_every_drawn_point_at_every_frame():
 def test_the_words_of_a_search_count_what_is_on_the_map():
     found = made()
     assert "5 of 20 rows hold the text; 3 of them are drawn" in reading.found_words(found, reading.search(found, "war"))
+
+
+def test_neighbours_are_new_since_a_frame_that_is_named():
+    neighbours = np.array([[[1, 2, 3]], [[3, 2, 1]], [[1, 4, 5]], [[4, 5, 1]]])
+    found = made(drawn=1, searched=6, frames=4, neighbours=neighbours)
+    assert reading.new(found, "step2")[:, 0].tolist() == [
+        [False, True, True], [True, True, False], [False] * 3, [False] * 3]
+    assert reading.change(found, "step2")[:, 0].tolist() == [2 / 3, 2 / 3, 0, 0]
+    assert "that step2 does not have" in reading.neighbour_words(found, "step2")

@@ -182,3 +182,56 @@ def test_where_smaller_is_more_alike_few_shuffles_lie_below(store, protocol):
     run, question = made_run("one"), drift.Question(IMBALANCE, protocol)
     said = drift.caption(store, run, question, drift.against(made_matrix(), run, "final", drift.FIRST, question))
     assert "5 % lie below" in said
+
+
+# --- a pinned reference ---
+
+
+def kept(store, question, one, other, matrix, site="final"):
+    rows, columns = views.steps(one, site), views.steps(other, site)
+    store.put_matrix(matrix_key(rows, columns, question.measure, question.protocol, {}), matrix)
+
+
+def test_every_run_is_set_against_the_same_pinned_checkpoint_whichever_way_round_it_is_stored(store, question):
+    one, home, other = made_run("one"), made_run("home"), made_run("other", (0, 8))
+    matrices = {name: made_matrix(shape, seed) for seed, (name, shape) in enumerate(
+        {"one": (4, 4), "home": (4, 4), "other": (4, 2)}.items())}
+    kept(store, question, one, home, matrices["one"])
+    kept(store, question, home, home, matrices["home"])
+    kept(store, question, home, other, matrices["other"])
+    pinned = home, home.checkpoints[2]
+    found = drift.lines(store, [one, home, other], ["final"], drift.PINNED, False, question, pinned)
+    values = {run.name: [r["value"] for r in found.own if r["run"] == run.name] for run in (one, home, other)}
+    assert values["one"] == pytest.approx(matrices["one"].values[:, 2])
+    assert values["home"] == pytest.approx(matrices["home"].values[:, 2])
+    assert values["other"] == pytest.approx(matrices["other"].values[2]), "read from the rows of its matrix"
+    assert {(r["reference"], r["fingerprint_reference"]) for r in found.own} == {("home step8", "home-8")}
+    assert (found.pairs, found.absent) == ([], [])
+
+
+def test_a_pinned_checkpoint_of_a_run_that_is_not_chosen_can_be_the_reference(store, question):
+    one, home = made_run("one"), made_run("home")
+    kept(store, question, one, home, made_matrix())
+    found = drift.lines(store, [one], ["final"], drift.PINNED, True, question, (home, home.checkpoints[3]))
+    assert [r["value"] for r in found.own] == pytest.approx(made_matrix().values[:, 3]) and found.absent == []
+
+
+def test_a_measure_with_sides_is_not_read_the_other_way_round(store, protocol):
+    one, home, question = made_run("one"), made_run("home"), drift.Question(REGRESSION, protocol)
+    kept(store, question, home, one, made_matrix())
+    found = drift.lines(store, [one], ["final"], drift.PINNED, False, question, (home, home.checkpoints[0]))
+    assert found.own == [] and found.absent == [(one, home, "final")]
+
+
+def test_what_is_missing_for_the_pinned_checkpoint_and_between_runs_is_named_once(store, question):
+    home, one = made_run("home"), made_run("one")
+    found = drift.lines(store, [home, one], ["final"], drift.PINNED, True, question, (home, home.checkpoints[0]))
+    assert found.absent == [(home, one, "final"), (home, home, "final")]
+
+
+def test_the_pinned_checkpoint_can_be_chosen_only_where_there_is_one(store, question):
+    one = made_run("one")
+    assert drift.PINNED not in drift.references([one]) and drift.PINNED in drift.references([one], True)
+    kept(store, question, one, one, made_matrix())
+    found = drift.lines(store, [one], ["final"], drift.FIRST, False, question, (one, one.checkpoints[2]))
+    assert [r["value"] for r in found.own] == pytest.approx(made_matrix().values[:, 0]), "another choice wins"

@@ -177,3 +177,34 @@ def test_the_command_names_a_revision_that_is_not_there(tiny_run, probe_file, ca
     assert "no checkpoint step7" in capsys.readouterr().err
 
 
+def test_changes_are_taken_from_a_pinned_checkpoint_of_any_run_as_well(store, run, protocol):
+    own, pinned = run.checkpoints[1:], run.checkpoints[0]
+    compute(store, run.checkpoints, ["final"], protocol, SMALL)
+    assert (own[0], pinned) in changes.lacking(store, own, "final", protocol, SMALL, pinned)
+    changes.compute(store, own, "final", protocol, SMALL, pinned=pinned)
+    assert changes.lacking(store, own, "final", protocol, SMALL, pinned) == []
+    found = changes.records(store, own, "final", protocol, SMALL, pinned)
+    apart = changes.apart(*(stored(store, (c, "final"), protocol, SMALL) for c in (own[1], pinned)))
+    told = {(one["revision"], one["distance"]): one for one in found if one["reference"] == "pinned"}
+    assert {revision for revision, _ in told} == {"step1", "step8"}
+    assert (told["step8", "wasserstein_h1"]["to_run"], told["step8", "wasserstein_h1"]["to"]) == ("tiny", "step0")
+    for name, values in apart.items():
+        assert told["step8", name]["value"] == pytest.approx(np.mean(values))
+    assert all(one["reference"] != "pinned" for one in changes.records(store, own, "final", protocol, SMALL))
+
+
+def test_a_pinned_checkpoint_that_is_not_computed_lacks_nothing_and_has_no_records(store, run, protocol):
+    own, pinned = run.checkpoints[1:], run.checkpoints[0]
+    compute(store, own, ["final"], protocol, SMALL)
+    changes.compute(store, own, "final", protocol, SMALL, pinned=pinned)
+    assert changes.lacking(store, own, "final", protocol, SMALL, pinned) == []
+    assert all(one["reference"] != "pinned" for one in changes.records(store, own, "final", protocol, SMALL, pinned))
+
+
+def test_the_command_computes_the_pinned_checkpoint_and_the_distances_from_it(store, run, probe_file, tiny_run,
+                                                                              protocol):
+    options = ["--probe", str(probe_file), "--points", "24", "--draws", "4", "--surrogates", "19"]
+    assert main(["topology", str(tiny_run), *options, "--only", "step8", "--against", f"{tiny_run}@step0"]) == 0
+    found = changes.records(store, run.checkpoints, "final", protocol, SMALL, run.checkpoints[0])
+    assert {(one["revision"], one["to"]) for one in found if one["reference"] == "pinned"} == {("step8", "step0")}
+    assert stored(store, (run.checkpoints[1], "final"), protocol, SMALL) is None

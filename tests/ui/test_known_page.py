@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from analysis import __main__ as entry
+from analysis import files
 from analysis import runs as runs_module
 from analysis.__main__ import main
 from analysis.checkpoints.folder import DEMO
@@ -26,7 +26,7 @@ def small(monkeypatch):
 @pytest.fixture
 def unbundled(monkeypatch, tmp_path):
     """Without the results that come with the project."""
-    monkeypatch.setattr(entry, "PROJECT", tmp_path)
+    monkeypatch.setattr(files, "PROJECT", tmp_path)
 
 
 def commands(at):

@@ -78,13 +78,15 @@ def test_the_script_that_streamlit_is_started_with_draws_the_overview():
 @pytest.mark.parametrize("page", FIGURES)
 def test_a_figure_has_its_caption_its_three_files_and_how_to_read_it(page):
     at = opened(page)
-    chart, = charts(at)
-    assert sum(len(trace.get("y", trace.get("z", ()))) > 0 for trace in chart["data"]) > 0
+    drawn = charts(at)
+    assert len(drawn) == (3 if page == "overview" else 1), "the overview goes on to spectrum and points"
+    for chart in drawn:
+        assert any(len(trace.get("y", trace.get("z", ()))) > 0 for trace in chart["data"])
     said = " ".join(caption.value for caption in at.caption)
     assert load_probe("sotu-held-out").identity in said and "rows: last" in said
     assert "n = 1145" in said
     assert [button.proto.label for button in at.get("download_button")] == [
-        "Figure + table", "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"]
+        "Figure + table", "Figure (HTML)", "Table (CSV)", "Manifest (JSON)"] * len(drawn)
     assert any(expander.label.startswith("How to read") for expander in at.expander)
 
 

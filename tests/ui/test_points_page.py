@@ -1,5 +1,7 @@
 """The page Map of points: what it offers, draws, lists and says, and how a choice on the chart is followed."""
 
+import csv
+import io
 import json
 import shlex
 from types import SimpleNamespace
@@ -205,6 +207,63 @@ def test_a_box_or_a_lasso_replaces_the_choice_by_a_handful(monkeypatch, shape):
     state = after(monkeypatch, found, range(9), 2, held=[found.row_ids[11]], **{shape: [{}]})
     assert set(state.map_points) < {found.row_ids[row] for row in range(9)}
     assert len(state.map_points) == reading.MOST_PICKED and state.map_frame == "step2"
+
+
+def test_the_whole_lasso_is_kept_for_the_file_beside_the_handful_with_letters(monkeypatch):
+    found = made()
+    state = after(monkeypatch, found, range(9), 2, lasso=[{}])
+    assert state[map_choice.WHOLE] == list(found.row_ids[:9])
+    assert map_choice._whole(state.map_points) == list(found.row_ids[:9])
+    assert map_choice._whole(state.map_points[1:]) == state.map_points[1:], "one was taken away in the list"
+
+
+def test_a_click_after_a_lasso_adds_to_all_that_it_held(monkeypatch):
+    found = made()
+    state = after(monkeypatch, found, range(9), 2, lasso=[{}])
+    monkeypatch.setattr(map_choice.reading, "frame_at", lambda *asked: 0)
+    state[map_choice.CHART]["selection"] |= {"lasso": [], "points": [{"x": 0, "y": 0, "customdata": {"0": 11.0}}]}
+    map_choice.follow_choice(found)
+    assert state[map_choice.WHOLE] == [*found.row_ids[:9], found.row_ids[11]]
+    assert state.map_points == state[map_choice.WHOLE][-reading.MOST_PICKED:]
+
+
+def lassoed(mapped_page, ids):
+    """The page after a lasso around these rows."""
+    mapped_page.session_state[map_choice.WHOLE] = ids
+    mapped_page.session_state.map_points = ids[-reading.MOST_PICKED:]
+    return mapped_page.run()
+
+
+def test_the_page_says_how_many_points_the_file_holds_and_how_many_have_letters(mapped):
+    at = lassoed(page(), [f"text {d}.{t}" for d in range(5) for t in range(4)])
+    healthy(at)
+    assert len(at.tabs) == reading.MOST_PICKED
+    assert "20 points chosen. Only the last 6 have letters" in said(at) and "the file holds all 20" in said(at)
+    assert "1 point chosen." in said(page(map_points="text 2.2"))
+
+
+def test_the_file_of_chosen_points_holds_all_of_them_at_every_frame_as_the_map_has_them(mapped, monkeypatch):
+    files = {}
+    real = map_choice.st.download_button
+    monkeypatch.setattr(map_choice.st, "download_button", lambda label, data, *rest, **how: files.update(
+        {label: data}) or real(label, data, *rest, **how))
+    ids = [f"text {d}.{t}" for d in range(5) for t in range(4)]
+    at = lassoed(page(), ids)
+    rows = list(csv.DictReader(io.StringIO(files["Chosen points (CSV)"]().decode())))
+    assert [(row["frame"], row["row"]) for row in rows] == sorted(
+        (frame, id) for frame in ("step0", "step1", "step8") for id in ids)
+    places = drawn(at)[2]
+    order = {id: row for row, id in enumerate(sorted((f"text {d}.{t}" for d in range(12) for t in range(4)),
+                                                     key=lambda id: tuple(map(int, id.split()[1].split(".")))))}
+    for row in rows[-20:]:
+        assert (float(row["x"]), float(row["y"])) == pytest.approx(places[order[row["row"]]], rel=1e-6)
+    assert all(row["label_half"] in ("early", "late") and row["document"] and row["context"] for row in rows)
+    assert all(len(json.loads(row["neighbours"])) == 10 and float(row["norm"]) > 0 for row in rows)
+    assert {float(row["new_neighbours"]) for row in rows[:20]} == {0.0}, "the first frame is compared with itself"
+
+
+def test_without_a_chosen_point_there_is_no_such_file(mapped):
+    assert "Chosen points (CSV)" not in [one.label for one in page().get("download_button")]
 
 
 def test_a_choice_of_nothing_clears_it(monkeypatch):

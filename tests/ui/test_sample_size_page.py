@@ -8,6 +8,7 @@ from analysis import sample_size
 from analysis.__main__ import _parser, main, open_store
 from analysis.checkpoints.folder import open_run
 from analysis.extraction.library import find_probe
+from analysis.figures.theme import Style
 from analysis.jobs import job
 from analysis.keys import Policy
 from analysis.representations import Protocol
@@ -125,3 +126,22 @@ def test_the_table_to_take_away_holds_every_draw(measured, monkeypatch):
     monkeypatch.setattr(cards, "figure", lambda built, records, **about: tables.append(records))
     healthy(opened("sample_size", runs="mine", measure=STABLE))
     assert len(tables[0]) == 33 and {"share", "draw", "n", "d", "value"} <= set(tables[0][0])
+
+
+def test_the_line_of_the_reference_stands_beside_the_others(measured, question):
+    at = opened("sample_size", runs="mine", pin="mine@step1")
+    healthy(at)
+    line, = [trace for trace in charts(at)[0]["data"] if trace["name"] == "reference mine · step1"]
+    stored = [r for r in sample_size.records(open_store(), measured, question, ["step1"])
+              if r["measure"] == "rankme_covariance"]
+    assert numbers(line["y"])[-1] == pytest.approx(stored[-1]["value"])
+    assert line["line"]["color"].lower() == Style().ink.lower()
+    assert any("In ink: the reference mine@step1" in caption.value for caption in at.caption)
+    assert not at.info
+
+
+def test_a_reference_without_values_on_shares_is_named(measured):
+    at = opened("sample_size", runs="mine", pin="mine@step0")
+    healthy(at)
+    assert charts(at) and any("on shares of the documents is not computed for the reference mine@step0" in info.value
+                              for info in at.info)

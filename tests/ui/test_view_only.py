@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import re
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,11 +19,10 @@ from analysis.publishing.view import View
 from analysis.runs import find_run, remember
 from tests.ui.test_jobs_page import put
 from tests.ui.test_pages import charts, healthy, opened
-from ui import guard, jobs_panel, opener, upload_area, view_list, view_shelf
+from ui import guard, jobs_panel, opener, studio, upload_area, view_list, view_shelf
 from ui.upload_route import ROUTES, give_token
 
 ACTS = ("Compute", "Cancel", "Go on", "Take ", "Make", "Open", "Add th", "Delete", "Save", "Change", "Draw")
-LOOKS = ("Open view",)  # goes to a page
 PAGES = sorted(path.stem for path in (PROJECT / "pages").glob("*.py"))
 
 
@@ -80,6 +81,46 @@ def test_no_page_of_a_view_only_server_has_a_button_that_acts_and_drawing_it_kee
 def test_the_same_pages_have_such_buttons_on_another_server(mine, page, label):
     found = acting(opened(page, runs=mine.name, **({"preflight": mine.name} if page == "checkpoints" else {})))
     assert any(one.startswith(label) for one in found), found
+
+
+def test_the_popover_of_a_view_gives_its_link_and_neither_saves_nor_reports(mine, view_only):
+    at = opened("trajectories", runs=mine.name)
+    at.session_state[view_shelf.PANEL] = True
+    before = content()
+    at.run()
+    healthy(at)
+    assert any(f"trajectories?runs={mine.name}" in code.value for code in at.code)
+    assert acting(at) == [] and not at.text_area and content() == before
+
+
+def test_all_figures_are_not_drawn_in_the_background_and_the_page_says_so(mine, view_only):
+    at = opened("trajectories", runs=mine.name)
+    at.session_state[studio.ALL] = True
+    at.run()
+    healthy(at)
+    assert any("draws nothing in the background" in info.value for info in at.sidebar.info) and acting(at) == []
+
+
+def test_no_screen_but_the_gated_functions_starts_stops_or_forgets_a_job():
+    bare = {str(path.relative_to(PROJECT)): re.findall(r"\bjob\.(?:start|again|cancel|forget)\(", path.read_text())
+            for folder in ("ui", "pages") for path in (PROJECT / folder).glob("*.py")}
+    assert {name: len(found) for name, found in bare.items() if found} == {"ui/jobs_panel.py": 4, "ui/view_shelf.py": 1}
+    assert "guard.check_may_change()" in bare_source("ui/view_shelf.py", "def drop")
+
+
+def bare_source(name, head):
+    """The function that begins so."""
+    return (PROJECT / name).read_text().split(head)[1].split("\ndef ")[0]
+
+
+def test_saving_without_the_form_is_refused_in_a_sentence(mine, view_only, monkeypatch):
+    said = []
+    monkeypatch.setattr(view_shelf, "st", SimpleNamespace(
+        form=lambda *a, **k: nullcontext(), form_submit_button=lambda *a, **k: True, error=said.append,
+        text_input=lambda *a, **k: "name", text_area=lambda *a, **k: "note", success=pytest.fail))
+    before = content()
+    view_shelf._save(View("spectra", ()), kept=False)
+    assert len(said) == 1 and guard.VIEW_ONLY in said[0] and content() == before
 
 
 def test_where_a_page_would_offer_to_compute_it_says_why_not_and_gives_the_command(mine, view_only):
