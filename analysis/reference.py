@@ -50,18 +50,19 @@ class Reference:
         return held[0] if len(held) == 1 else _mean(held)
 
 
-def options(store: Store, chosen: Sequence[Run], known: Sequence[Run], protocol: Protocol,
-            site: str) -> dict[str, Reference]:
-    """What can be pinned, by name: the checkpoints and phases of the chosen runs, and the last checkpoint of others."""
+def options(store: Store, chosen: Sequence[Run], known: Sequence[Run], protocol: Protocol, site: str,
+            asked: str = "") -> dict[str, Reference]:
+    """What can be pinned, by name: the checkpoints and phases of the chosen runs, the last checkpoint of others, and
+    the one that is `asked` for by its name, whichever run it is of."""
     others = [run for run in known if run.name not in {one.name for one in chosen}]
     phases = [one for run in chosen for one in _phases(store, run, protocol, site)]
-    single = [checkpoint for run in chosen for checkpoint in run.checkpoints] + [run.checkpoints[-1] for run in others]
+    single = [checkpoint for run in chosen for checkpoint in run.checkpoints] + [
+        one for run in others for one in run.checkpoints if one is run.checkpoints[-1] or asked == _named(one)]
     return {one.name: one for one in [*phases, *(of_checkpoint(checkpoint) for checkpoint in single)]}
 
 
 def of_checkpoint(checkpoint: Checkpoint) -> Reference:
-    name = f"{checkpoint.run}@{checkpoint.revision}"
-    return Reference(name, name, (checkpoint,))
+    return Reference(_named(checkpoint), _named(checkpoint), (checkpoint,))
 
 
 def levels(store: Store, reference: Reference, protocol: Protocol, sites: Sequence[str], measure: Measure,
@@ -117,6 +118,10 @@ def _phases(store: Store, run: Run, protocol: Protocol, site: str) -> Iterator[R
             held = phased.checkpoints[phase.start:phase.end + 1]
             name = f"{run.name} · {phase.name}{again}"
             yield Reference(name, f"{name} ({held[0].revision} to {held[-1].revision})", held)
+
+
+def _named(checkpoint: Checkpoint) -> str:
+    return f"{checkpoint.run}@{checkpoint.revision}"
 
 
 def _mean(held: Sequence[Scalar]) -> Scalar:

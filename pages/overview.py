@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis import compute, phasing, registry, summaries
+from analysis import compute, phasing, referring, registry, summaries
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
 from ui import cards, jobs_panel, linked, opener, pinned, run_table, selection, tour, words, workspace
@@ -45,7 +45,8 @@ if records:
     cards.figure(trajectory.build(records, below, measure, axis, workspace.colours(), workspace.style(), shades,
                                   levels, linked.marked(chosen)), [*records, *levels],
                  title="RankMe over training", key="overview", on_select=linked.follow("overview"),
-                 caption=cards.caption(chosen, records, measure) + cards.tints(shades, [site]))
+                 caption=cards.caption(chosen, records, measure) + cards.tints(shades, [site])
+                 + referring.drawn(chosen.reference, levels))
     linked.draw(chosen, measure, {})
     cards.how_to_read(measure)
     cards.warnings(chosen, facts, [site], outlier_warnings)

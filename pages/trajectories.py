@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import changes, compute, phasing, reference, registry
+from analysis import changes, compute, phasing, reference, referring, registry
 from analysis.contrasts import places
 from analysis.figures import trajectory
 from analysis.outliers import outlier_warnings
@@ -58,7 +58,8 @@ if levels and st.toggle("Less the reference", key="less", bind="query-params", h
 cards.figure(trajectory.build(records, below, shown, axis, workspace.colours(), workspace.style(), shades, levels,
                               linked.marked(chosen)), [*records, *levels],
              title=f"{shown.label} over training", key="trajectory", on_select=linked.follow("trajectory"),
-             caption=cards.caption(chosen, records, measure) + cards.tints(shades, deepest))
+             caption=cards.caption(chosen, records, measure) + cards.tints(shades, deepest)
+             + referring.drawn(chosen.reference, levels))
 linked.draw(chosen, measure, params)
 cards.undefined(records)
 if st.toggle("Is the difference between two checkpoints real?", key="compare", bind="query-params"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis import compute, reference, spectra, summaries, views
+from analysis import compute, reference, referring, spectra, summaries, views
 from analysis.figures import points, profile, spectrum
 from analysis.keys import Checkpoint, Policy
 from analysis.maps import computing, reading
@@ -116,16 +116,19 @@ def _said(chosen: Selection, checkpoint: Checkpoint, site: str, measure: Measure
 
 
 def _spectrum(chosen: Selection, checkpoint: Checkpoint, site: str) -> None:
-    shown = list(dict.fromkeys([checkpoint, *(chosen.reference.checkpoints[-1:] if chosen.reference else ())]))
+    beside = referring.as_run(chosen.reference)
+    shown = [checkpoint, *(one for run in beside for one in run.checkpoints)]
     found = spectra.fitted(workspace.store(), shown, chosen.protocol, site, spectra.BANDS[spectra.FIRST])
     if not found:
         jobs_panel.offer(["sweep", checkpoint.run, "--measure", "covariance_eigenspectrum", *chosen.argv],
                          f"eigenspectrum of {checkpoint.run}", "The eigenspectrum is not computed yet.")
         return
     records = summaries.spectrum_records(found, site, chosen.protocol, shown)
-    cards.figure(profile.beside(spectrum.build(found, workspace.colours(), workspace.style())), records,
+    colours = workspace.colours() | {run.name: workspace.style().ink for run in beside}
+    cards.figure(profile.beside(spectrum.build(found, colours, workspace.style())), records,
                  title=f"Eigenspectrum of {checkpoint.run} {checkpoint.revision} at {site}", key="inside spectrum",
-                 caption=f"Dashed: the power law over ranks {spectra.FIRST}. {cards.caption(chosen, records)}")
+                 caption=f"Dashed: the power law over ranks {spectra.FIRST}. {cards.caption(chosen, records)}"
+                 + referring.shown(chosen.reference, records[1:]))
 
 
 def _layers(chosen: Selection, checkpoint: Checkpoint, site: str, measure: Measure, params: dict[str, int]) -> None:

@@ -168,7 +168,8 @@ def _places(found: Selection, known: Sequence[Run]) -> Selection:
     revisions = list(dict.fromkeys(one.revision for run in found.runs for one in run.checkpoints))
     at = several("Checkpoints", revisions, "at", [], placeholder="As each page has them",
                   help="Looked at on every page, in place of those that a page takes by itself.")
-    pins = reference.options(store, found.runs, known, found.protocol, picked[-1])
+    asked = [held for held in (st.query_params.get("pin"), st.session_state.get("pin")) if held]
+    pins = reference.options(store, found.runs, known, found.protocol, picked[-1], (asked or [""])[0])
     name = choose("Reference", [NO_REFERENCE, *pins], "pin", help="What every page compares against: a checkpoint, "
                    "a phase of a run, or the last checkpoint of another run.",
                    format_func=lambda one: pins[one].says if one in pins else one, on_change=_follow_pin)

@@ -91,7 +91,7 @@ def offer_changes(chosen: Selection, sites: Sequence[str], question: Question, o
         against = ["--against", f"{to.run}@{to.revision}"] if to else []
         argv = ["topology", *dict.fromkeys(runs), *(part for site in sites for part in ("--site", site)), *against]
         jobs_panel.offer([*argv, *options, *chosen.argv], f"distances along {', '.join(dict.fromkeys(runs))}",
-                         "Some distances between diagrams are not computed yet. It takes some seconds a run.")
+                         "Some distances between diagrams are not computed yet. It takes up to a minute a run.")
     return bool(runs)
 
 

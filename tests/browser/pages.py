@@ -1,20 +1,34 @@
 """The pages of the app, read from its navigation, so that a new one cannot be forgotten."""
 
 import ast
+import re
 
 from analysis.files import PROJECT
 
 
-def _pages() -> dict[str, str]:
-    """Title of each page in the navigation, by its path in the address."""
-    found = {}
-    for node in ast.walk(ast.parse((PROJECT / "ui" / "router.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "Page":
-            said = {part.arg: part.value for part in node.keywords}
-            file = ast.unparse(node.args[0]).rpartition("/")[2].strip(" '\"")
-            assert isinstance(said["title"], ast.Constant)
-            found["" if "default" in said else file.removesuffix(".py")] = said["title"].value
-    return found
+def _sections() -> dict[str, dict[str, str]]:
+    """Title of each page by its path in the address, by the section of the navigation that it stands in."""
+    script = ast.parse((PROJECT / "ui" / "router.py").read_text(encoding="utf-8"))
+    (sections,) = [node.args[0] for node in ast.walk(script) if isinstance(node, ast.Call)
+                   and isinstance(node.func, ast.Attribute) and node.func.attr == "navigation"]
+    assert isinstance(sections, ast.Dict)
+    return {ast.literal_eval(name): dict(map(_page, pages.elts))  # type: ignore[arg-type, attr-defined]
+            for name, pages in zip(sections.keys, sections.values, strict=True)}
 
 
-PAGES = _pages()
+def _page(call: ast.Call) -> tuple[str, str]:
+    said = {part.arg: part.value for part in call.keywords}
+    file = ast.unparse(call.args[0]).rpartition("/")[2].strip(" '\"").removesuffix(".py")
+    return "" if "default" in said else file, ast.literal_eval(said["title"])
+
+
+SECTIONS = _sections()
+PAGES = {path: title for pages in SECTIONS.values() for path, title in pages.items()}
+
+
+def go_to(page, title: str) -> None:
+    """Open a page from the navigation at the top, where all but the overview stand below the name of their section."""
+    section = next(name for name, pages in SECTIONS.items() if title in pages.values())
+    if section:
+        page.get_by_test_id("stTopNavSection").filter(has_text=section).click()
+    page.get_by_role("menuitem" if section else "link", name=re.compile(f"(^|\\s){re.escape(title)}$")).first.click()

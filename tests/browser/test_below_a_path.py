@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.browser.conftest import running, settle
+from tests.browser.pages import go_to
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def app(folder):
 def test_a_link_into_the_app_opens_and_its_pages_stay_below_the_path(visit, app):
     page = visit("trajectories?runs=sotu-neox-seed2")
     assert page.url.startswith(f"{app}/trajectories?runs=sotu-neox-seed2")
-    page.get_by_role("link", name="Measures", exact=True).click()
+    go_to(page, "Measures")
     page.wait_for_url(f"{app}/measures*")
     settle(page)
     assert page.said == [] and all(url.startswith(app) for url in page.asked if url.startswith("http"))

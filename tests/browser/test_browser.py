@@ -10,6 +10,7 @@ import pytest
 
 from analysis import registry
 from tests.browser.conftest import PATIENCE_MS, settle, wait_until
+from tests.browser.pages import go_to
 from tests.checkpoints.models import copied, edit_weights
 
 PAGES = {"": "How did the representation change?", "trajectories": "Trajectories", "spectra": "Spectra",
@@ -83,18 +84,10 @@ def test_nothing_is_wider_than_a_phone(visit, path):
     assert edges and max(edges) <= 400.5
 
 
-def go(page, title):
-    """Open a page from the navigation at the top, where all but the overview stand below the name of their group."""
-    group = {"Trajectories": "Training", "Spectra": "Training", "Similarity": "Comparison"}.get(title)
-    if group:
-        page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
-    page.get_by_role("menuitem" if group else "link", name=re.compile(f"{title}$")).first.click()
-
-
 def test_every_page_is_a_menu_away_and_keeps_the_selection(visit):
     page = visit("?runs=sotu-neox-seed2", fresh=True)
     for title in ("Trajectories", "Spectra", "Similarity", "Overview"):
-        go(page, title)
+        go_to(page, title)
         page.wait_for_selector(f"h1:has-text('{PAGES.get(title.lower(), PAGES[''])}')")
         settle(page)
         assert page.get_by_test_id("stMultiSelect").first.inner_text().split() == ["Runs", "sotu-neox-seed2"], title

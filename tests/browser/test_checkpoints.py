@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.browser.conftest import PATIENCE_MS, running, settle
+from tests.browser.pages import go_to
 from tests.browser.test_browser import DRAWN, alerts, compute, saved
 from tests.hub.server import Hub, Repository, serve
 
@@ -280,7 +281,7 @@ def test_uploaded_rows_are_taken_through_every_page(page, visit, tmp_path):
 def test_every_page_can_be_gone_to_from_the_checkpoints_page_and_back(visit):
     page = visit("checkpoints", fresh=True)
     for title in ("Overview", "Checkpoints", "Trajectories", "Checkpoints"):
-        page.get_by_role("link", name=title).click()
+        go_to(page, title)
         page.wait_for_url(re.compile("/(checkpoints|trajectories)?([?]|$)"))
         settle(page)
         assert page.get_by_test_id("stException").count() == 0, title

@@ -264,3 +264,10 @@ def test_a_reference_that_came_as_rows_receives_no_stitch():
     at = opened("seed_question", runs=[SEED_1, SEED_2], pin="known-answers@known-answers")
     healthy(at)
     assert "nothing can be stitched into it" in said(at)
+
+
+def test_a_checkpoint_stays_the_reference_when_its_run_is_no_longer_chosen():
+    at = opened("trajectories", runs=["sotu-neox-seed2"], pin="sotu-neox-seed1@step64")
+    healthy(at)
+    assert at.selectbox(key="pin").value == "sotu-neox-seed1@step64"
+    assert any("reference sotu-neox-seed1@step64" in str(trace.get("name")) for trace in charts(at)[0]["data"])
