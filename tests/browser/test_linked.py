@@ -3,6 +3,7 @@
 import re
 
 from tests.browser.conftest import settle
+from tests.browser.pages import go_to
 
 INSIDE = "#inside"
 
@@ -53,7 +54,7 @@ def test_a_checkpoint_that_is_pinned_is_the_reference_of_the_next_page_too(visit
     settle(page)
     name = "() => document.querySelector('.js-plotly-plot').data.map(t => t.name)"
     assert "reference sotu-neox-seed1@step8 · final" in page.evaluate(name)
-    page.get_by_role("link", name="Spectra").click()
+    go_to(page, "Spectra")
     page.wait_for_selector("h1:has-text('Spectra')")
     settle(page)
     assert "pin=sotu-neox-seed1%40step8" in page.url and page.said == []
