@@ -25,6 +25,7 @@ BANDS: dict[str, Band] = {"11-50": (11, 50), "11-100": (11, 100), "12-100 (Li 20
 FIRST, OWN = "11-50", "own"
 END = 20
 REMOVED = (1, 8, 32, 128, 512)
+MOST_DRAWN = 24  # more lines hide each other
 
 
 def ranks_of(band: Band, eigenvalues: np.ndarray) -> tuple[int, int]:
@@ -48,6 +49,14 @@ def long_enough(band: Band) -> bool:
     """Whether a window holds the 3 ranks that a line needs; how far an open one reaches is up to the spectrum."""
     first, last = band
     return last is None or last - first >= 2
+
+
+def left_out(spectra: Sequence[FittedSpectrum], drawn: Sequence[FittedSpectrum]) -> str:
+    """What a figure of some of the spectra has to say of the others."""
+    if len(drawn) == len(spectra):
+        return ""
+    return (f" {len(drawn)} of the {len(spectra)} spectra are drawn, evenly along the list; the table below has all of "
+            "them. Choose fewer checkpoints to see each.")
 
 
 def too_short(spectra: Sequence[FittedSpectrum]) -> str:

@@ -2,6 +2,7 @@
 site, or everything with everything."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from analysis.errors import ExplorerError
 from analysis.keys import Checkpoint, Run, site_order
@@ -59,11 +60,11 @@ def side_title(items: Items, by: str) -> str:
             "run": site, "all": "every checkpoint and site"}[by]
 
 
-def spread(names: Sequence[str], count: int) -> list[str]:
-    """Up to `count` names, evenly along the list, first and last included."""
-    if len(names) <= count:
-        return list(names)
-    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
+def spread(items: Sequence[Any], count: int) -> list[Any]:
+    """Up to `count` items, evenly along the list, first and last included."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
 
 
 def item_name(checkpoint: Checkpoint, site: str) -> str:

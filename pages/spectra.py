@@ -39,19 +39,20 @@ if not spectra.long_enough(band):
 compared = [c for run in referring.as_run(chosen.reference) for c in run.checkpoints]
 checkpoints = [c for run in chosen.runs for c in run.checkpoints if c.revision in picked]
 own, pins = (spectra.fitted(store, some, chosen.protocol, site, band) for some in (checkpoints, compared))
-found = [*own, *pins]
+found, drawn = [*own, *pins], views.spread(own, spectra.MOST_DRAWN)
 if not found:
     st.info("Choose checkpoints that are computed, in the sidebar.", icon=":material/arrow_back:")
     st.stop()
 
 st.caption(plain(spectra.too_short(found)))
 records, beside = (summaries.spectrum_records(some, site, chosen.protocol, [*checkpoints, *compared])
-                   for some in (own, pins))
+                   for some in (drawn, pins))
 pinned.beside(chosen, beside, records, measure.label)
 colours = workspace.colours() | {one.run: workspace.style().ink for one in pins}
-figure = spectrum.build(found, colours, workspace.style(), broken=broken, noise=noise)
+figure = spectrum.build([*drawn, *pins], colours, workspace.style(), broken=broken, noise=noise)
 cards.figure(figure, [*records, *beside], title=f"Eigenspectrum at {site}", key="spectrum",
-             caption=cards.caption(chosen, [*records, *beside]) + referring.shown(chosen.reference, beside))
+             caption=cards.caption(chosen, [*records, *beside]) + referring.shown(chosen.reference, beside)
+             + spectra.left_out(own, drawn))
 for reason in dict.fromkeys(s.reason for s in found if s.reason):
     st.warning(f"No line is drawn where {reason}.", icon=":material/block:")
 for reason in dict.fromkeys(s.no_bend for s in found if broken and s.no_bend and not s.reason):

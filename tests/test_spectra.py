@@ -191,3 +191,9 @@ def test_the_table_does_not_change_the_eigenvalues():
     before = view.values.copy()
     spectra.table([view], "final", (11, 50))
     np.testing.assert_array_equal(view.values, before)
+
+
+def test_a_figure_of_some_spectra_says_how_many_there_are():
+    many = [spectra.fit("a", f"step{k}", 100, np.arange(1, 65.0)**-1.0, (11, 50)) for k in range(3)]
+    assert spectra.left_out(many, many) == ""
+    assert "2 of the 3 spectra" in spectra.left_out(many, many[:2])

@@ -9,11 +9,13 @@ from analysis.figures.theme import Style, axis_title, dress, shade
 from analysis.results import FittedSpectrum
 
 LEGEND_LINE = 20  # pixels of the second line that a broken fit has in the legend
+EVERY, MOST = 512, 1024  # every rank up to here, and from there on so many in all that the eye misses none
 
 
 def build(spectra: Sequence[FittedSpectrum], colours: dict[str, str], style: Style, *, broken: bool = False,
           noise: bool = False) -> go.Figure:
-    """Points are eigenvalues; the dashed line is the weighted fit over its window of ranks. Zeros cannot be drawn.
+    """Points are eigenvalues; the dashed line is the weighted fit over its window of ranks. Zeros cannot be drawn, and
+    of more than 1024 ranks those beyond the first 512 are drawn evenly along the logarithmic axis.
 
     `broken` adds the fit with one break, a diamond at it, and `noise` the spectrum of isotropic noise, below the rest.
     """
@@ -35,10 +37,10 @@ def build(spectra: Sequence[FittedSpectrum], colours: dict[str, str], style: Sty
 
 def _add(figure: go.Figure, view: FittedSpectrum, colour: str, style: Style, broken: bool) -> None:
     positive = view.values[view.values > 0]
-    ranks = np.arange(1, len(positive) + 1)
+    ranks = _ranks(len(positive))
     name = f"{view.run} · {view.revision}"
     figure.add_trace(go.Scatter(
-        x=ranks, y=positive, mode="lines+markers", name=_label(name, view, broken), legendgroup=name,
+        x=ranks, y=positive[ranks - 1], mode="lines+markers", name=_label(name, view, broken), legendgroup=name,
         line={"color": colour, "width": 1.5}, marker={"size": 4},
         hovertemplate="rank %{x}<br>λ = %{y:.4g}<extra>" + name + "</extra>"))
     if view.alpha is not None and view.intercept is not None:
@@ -60,10 +62,18 @@ def _add_noise(figure: go.Figure, view: FittedSpectrum, style: Style, *, named: 
     values = np.array([]) if view.noise is None else view.noise
     like = f"<extra>noise of the size of {view.run} · {view.revision}</extra>"
     figure.add_trace(go.Scatter(
-        x=np.arange(1, len(values) + 1), y=values, mode="lines", showlegend=named, legendgroup="noise",
+        x=_ranks(len(values)), y=values[_ranks(len(values)) - 1], mode="lines", showlegend=named, legendgroup="noise",
         name="isotropic noise of the same n, d and variance",
         line={"color": style.muted, "width": 1.5, "dash": "dash"},
         hovertemplate="rank %{x}<br>λ = %{y:.4g}" + like))
+
+
+def _ranks(count: int) -> np.ndarray:
+    """The ranks that are drawn: all, or beyond the first 512 those that are evenly spread on a logarithmic axis."""
+    if count <= MOST:
+        return np.arange(1, count + 1, dtype=np.int32)
+    rest = np.unique(np.round(np.geomspace(EVERY, count, MOST - EVERY)).astype(np.int32))
+    return np.concatenate([np.arange(1, EVERY, dtype=np.int32), rest])
 
 
 def _label(name: str, view: FittedSpectrum, broken: bool) -> str:

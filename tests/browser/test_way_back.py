@@ -3,7 +3,7 @@
 import re
 
 from tests.browser.conftest import settle, wait_until
-from tests.browser.test_browser import go
+from tests.browser.pages import go_to
 
 
 def sites(page):
@@ -54,7 +54,7 @@ def test_back_and_forward_go_through_the_choices_of_a_page_and_do_not_stop_at_on
 def test_back_from_another_page_never_loses_the_selection_on_its_way(visit):
     page = visit("trajectories?runs=sotu-neox-seed1", fresh=True)
     add(page, "block 1")
-    go(page, "Spectra")
+    go_to(page, "Spectra")
     page.wait_for_selector("h1:has-text('Spectra')")
     settle(page)
     seen = []

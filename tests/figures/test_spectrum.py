@@ -9,6 +9,7 @@ from analysis.figures import spectrum
 from analysis.figures.theme import Style
 from analysis.measures.spectrum_decay import decay_line
 from analysis.results import Bend, FittedSpectrum
+from analysis.spectra import MOST_DRAWN
 from tests.figures.made import COLOURS, check_figure, named
 
 RANKS = np.arange(1, 65, dtype=float)
@@ -141,3 +142,21 @@ def test_noise_is_muted_and_dashed_below_the_spectra_and_once_in_the_legend():
     np.testing.assert_array_equal(noise[0].y, np.linspace(3, 1, 64))
     np.testing.assert_array_equal(noise[0].x, RANKS)
     check_figure(figure)
+
+
+def test_of_a_long_spectrum_the_first_512_ranks_and_evenly_spread_ones_beyond_are_drawn():
+    long = np.arange(1, 8193, dtype=float)**-1.0
+    curve = spectrum.build([view(values=long)], COLOURS, Style()).data[0]
+    ranks = np.asarray(curve.x)
+    np.testing.assert_array_equal(ranks[:512], np.arange(1, 513))
+    assert ranks[-1] == 8192 and 900 < len(ranks) <= 1024 and (np.diff(ranks) > 0).all()
+    assert np.max(np.diff(np.log(ranks[511:]))) < 0.01, "no gap that the eye could see"
+    np.testing.assert_array_equal(curve.y, long[ranks - 1])
+
+
+def test_the_most_lines_of_the_longest_spectra_are_under_two_megabytes_with_all_that_can_be_added():
+    long = np.arange(1, 8193, dtype=float)**-1.0
+    bend = Bend(break_rank=20, head_alpha=1.0, tail_alpha=2.0, gain=0.1, corners=((11, 1.0), (20, 0.5), (50, 0.1)))
+    views = [replace(view(revision=f"step{k}", values=long), noise=long, bend=bend) for k in range(MOST_DRAWN)]
+    figure = spectrum.build(views, COLOURS, Style(), broken=True, noise=True)
+    assert len(figure.to_json()) < 2_000_000

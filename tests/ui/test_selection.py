@@ -75,7 +75,8 @@ def go_to(at: AppTest, **query: Any) -> AppTest:
     ({"probe": ["numbers-mod-59"]}, lambda s: [s.probe]), ({"rows": ["mean"]}, lambda s: [str(s.protocol.policy)]),
     ({"sites": ["block 1", "final"]}, lambda s: list(s.sites)), ({"at": ["step8", "step512"]}, lambda s: list(s.at)),
     ({"pin": [f"{SEED_1}@step512"]}, lambda s: [s.reference.name]), ({"pin": [PHASE]}, lambda s: [s.reference.name]),
-    ({"pin": [f"{MODULAR}@step10000"]}, lambda s: [s.reference.name])], ids=str)
+    ({"pin": [f"{MODULAR}@step10000"]}, lambda s: [s.reference.name])],
+    ids=["runs", "probe", "rows", "sites", "at", "checkpoint", "phase", "model"])
 def test_a_link_restores_each_part_of_the_selection_and_keeps_it(query, told):
     at = session(**query)
     values, = query.values()
