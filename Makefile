@@ -16,7 +16,7 @@ run: $(VENV)/run.stamp ## Install what the app needs and open it on http://127.0
 test: $(VENV)/dev.stamp ## Install what tests need and run them all
 	@tests/need_chromium.sh
 	@tests/need_slurm.sh
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/ruff check .

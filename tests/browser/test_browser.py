@@ -19,9 +19,6 @@ PAGES = {"": "How did the representation change?", "trajectories": "Trajectories
          "topology": "Topology", "intrinsic_dimension": "Intrinsic dimension", "points": "Map of points",
          "known_answers": "Known answers", "measures": "Measures"}
 FIGURES = ["", "trajectories", "spectra", "similarity", "drift"]  # one figure each
-SAID = {"pair": 1,  # bundled results hold no rows, so the page offers to read them
-        "points": 1,  # how to choose points
-        "intrinsic_dimension": 2}  # the caution that belongs beside every estimate, and how many rows are distinct
 DRAWN = ".js-plotly-plot .main-svg"
 
 
@@ -56,32 +53,7 @@ def compute(page):
     page.wait_for_selector("text=Computing now")
 
 
-# --- every page ---
-
-
-@pytest.mark.parametrize(("path", "scheme"), [*((path, "light") for path in PAGES), ("similarity", "dark")])
-def test_a_page_draws_without_errors_and_asks_nothing_of_the_network(visit, app, path, scheme):
-    page = visit(path, color_scheme=scheme)
-    if path != "measures":
-        page.wait_for_selector(DRAWN)
-    assert page.locator("h1").inner_text() == PAGES[path]
-    assert page.said == []
-    outside = [url for url in page.asked if not url.startswith((f"{app}/", "data:", "blob:"))]
-    assert page.asked and outside == []
-    assert len(alerts(page)) == SAID.get(path, 0) and page.get_by_test_id("stException").count() == 0
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_nothing_is_wider_than_a_phone(visit, path):
-    page = visit(path, width=400, height=900)
-    width = page.evaluate("""() => Math.max(document.documentElement.scrollWidth,
-        ...[...document.querySelectorAll('[data-testid=stMain], [data-testid=stMainBlockContainer]')]
-            .map(e => e.scrollWidth))""")
-    assert width <= 400
-    edges = page.evaluate("""() => [...document.querySelectorAll(
-        '.stPlotlyChart, .stDownloadButton, h1, .stMarkdown p, .stMetric, .stCaption, .stSelectbox')]
-        .map(e => e.getBoundingClientRect()).filter(r => r.width > 0).map(r => r.right)""")
-    assert edges and max(edges) <= 400.5
+# --- the way between pages ---
 
 
 def test_every_page_is_a_menu_away_and_keeps_the_selection(visit):

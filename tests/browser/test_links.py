@@ -60,7 +60,7 @@ def test_no_page_with_figures_is_forgotten():
 @pytest.mark.parametrize("path", CHOICES)
 def test_a_link_restores_every_figure_in_a_browser_that_was_never_here(visit, path):
     query, clicks = CHOICES[path]
-    page = visit(f"{path}?{query}", fresh=True)
+    page = visit(f"{path}?{query}")
     before = figures(page)
     for kind, label, option in clicks:
         choose(page, kind, label, option)
