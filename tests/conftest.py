@@ -31,6 +31,14 @@ def isolated(tmp_path, monkeypatch):
         sys.modules["torch"].set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def main_module():
+    """Streamlit's AppTest leaves its script as the main module, which processes that are spawned later would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "cache")

@@ -164,11 +164,12 @@ def test_a_phase_is_that_of_the_chosen_site_and_no_reference_where_there_is_none
     assert found(at).reference is None and url(at) == {}
 
 
-def test_a_pin_whose_run_is_not_chosen_any_more_is_gone_unless_it_is_its_last_checkpoint():
+def test_a_pin_stays_when_its_run_is_not_chosen_any_more():
     at = session(pin=f"{SEED_2}@step512")
     assert found(at).reference.name == f"{SEED_2}@step512" and found(at).pinned == ()
     at.multiselect(key="runs").set_value([SEED_1]).run()
-    assert found(at).reference is None and url(at) == {"runs": [SEED_1]}
+    assert found(at).reference.name == f"{SEED_2}@step512"
+    assert url(at) == {"runs": [SEED_1], "pin": [f"{SEED_2}@step512"]}
     at.selectbox(key="pin").set_value(f"{SEED_2}@step16000").run()
     assert found(at).reference.last == find_run(open_store(), SEED_2).checkpoints[-1]
     assert [run.name for run in found(at).pinned] == [SEED_2]
