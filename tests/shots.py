@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 ARTEFACTS, README = ROOT / ".ci" / "artefacts" / "screenshots", ROOT / "docs" / "screenshots"
 WIDTHS, WIDE, WIDEST = (1280, 400), ("", "trajectories", "similarity"), 1920
 SCHEMES = ("light", "dark")
-MOST_TALL, COLOURS, WITHIN_S = 6000, 128, 140
+MOST_TALL, COLOURS, WITHIN_S = 6000, 128, 80
 CHOSEN = {"overview": ("", 1280, 1180, "light"), "topology": ("topology", 1280, 1180, "dark")}  # of README.md
 
 
