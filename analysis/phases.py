@@ -34,6 +34,7 @@ from scipy.stats import chi2
 from analysis.inference.jackknife import MIN_GROUPS, jackknife_variance, t_quantile
 
 Name = Literal["warmup", "entropy-seeking", "compression-seeking", "not resolved"]
+NOT_RESOLVED: Name = "not resolved"
 EARLY, RISE, NEITHER = {"tokens": 8e9, "steps": 4e3}, 1, 0
 FLAT, DISAGREE = "no slope differs from 0", "RankMe and alpha disagree"
 ONLY_RANKME, ONLY_ALPHA = "only the slope of RankMe differs from 0", "only the slope of alpha differs from 0"
@@ -108,7 +109,7 @@ class Phase:
     start: int
     end: int
     positions: tuple[float, float]
-    name: Name = "not resolved"
+    name: Name = NOT_RESOLVED
     reason: str = ""
     log_rankme_change: Contrast | None = None
     alpha_change: Contrast | None = None

@@ -12,12 +12,12 @@ from analysis.changes import scalar
 from analysis.inference.jackknife import interval, paired_change
 from analysis.keys import Checkpoint, Run
 from analysis.measure import Measure
+from analysis.phases import NOT_RESOLVED
 from analysis.representations import Protocol
 from analysis.results import Replicates, Scalar
 from analysis.store import Store
 
 NAME = "reference"
-UNNAMED = "not resolved"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _phases(store: Store, run: Run, protocol: Protocol, site: str) -> Iterator[R
     phased = phasing.of_run(store, run, protocol, site)
     seen: Counter[str] = Counter()
     for phase in phased.labels.phases if phased else ():
-        if phased and phase.name != UNNAMED:
+        if phased and phase.name != NOT_RESOLVED:
             seen[phase.name] += 1
             again = f" {seen[phase.name]}" if seen[phase.name] > 1 else ""
             held = phased.checkpoints[phase.start:phase.end + 1]

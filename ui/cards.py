@@ -7,15 +7,13 @@ import streamlit as st
 
 from analysis import export, summaries
 from analysis.measure import Measure
-from analysis.phases import CHOSEN, Rule
+from analysis.phases import CHOSEN, NOT_RESOLVED, Rule
 from analysis.publishing.bundle import Piece
 from analysis.results import Shade
 from analysis.weight_measures import WeightMeasure
 from ui import pieces, studio
 from ui.plain import plain
 from ui.selection import Selection
-
-NOT_RESOLVED = "not resolved"
 
 
 def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: str, caption: str, key: str,

@@ -37,7 +37,6 @@ def drawn(view: View) -> dict[str, Any]:
         raise ExplorerError(f"There is no page {view.page!r}; the pages are {names}.")
     page = AppTest.from_file(PROJECT / "ui" / "main.py", default_timeout=PATIENCE_S)
     page.session_state[guard.HEADLESS] = True
-    page.session_state["last_page"] = ""  # a visitor who arrives, whose link decides: here is no browser to tell
     page.switch_page(f"../pages/{script.name}")
     for name in dict.fromkeys(name for name, _ in view.query):
         page.query_params[name] = [value for known, value in view.query if known == name]

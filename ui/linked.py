@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
@@ -16,7 +15,6 @@ from ui import cards, jobs_panel, map_choice, selection, workspace
 from ui.plain import plain
 from ui.selection import Selection
 
-PAGES = Path(__file__).parents[1] / "pages"
 KEY = "point"
 CLICK = "Click a point of a line, or choose it here: its spectrum, its layers and its cloud of points open below."
 
@@ -100,7 +98,7 @@ def _way(chosen: Selection, checkpoint: Checkpoint, site: str) -> None:
             "Spectra": {}, "Similarity": {"run_A": checkpoint.run, "at_A": checkpoint.revision}, "Points": {
                 "map_run": checkpoint.run, "map_site": site}}
         for page, query in more.items():
-            st.page_link(PAGES / f"{page.lower()}.py", label={"Points": "Map of points"}.get(page, page),
+            st.page_link(selection.PAGES / f"{page.lower()}.py", label={"Points": "Map of points"}.get(page, page),
                          query_params=selection.shared(**here, **query), icon=":material/open_in_new:")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -17,7 +16,7 @@ from ui.plain import plain
 from ui.selection import Selection
 
 WAYS = {"layer": "layer × layer", "step": "step × step", "run": "run × run"}
-PAIR_PAGE = Path(__file__).parents[1] / "pages" / "pair.py"
+PAIR_PAGE = selection.PAGES / "pair.py"
 
 
 @dataclass(frozen=True)

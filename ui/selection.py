@@ -3,6 +3,7 @@ URL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -22,6 +23,7 @@ POLICIES = ["last", "mean", "first", "mean-keep-first", "every-1", "every-8", "e
 DTYPES = ["float32", "bfloat16"]
 SHARED = ("runs", "probe", "rows", "dtype", "sites", "at", "pin")
 NO_REFERENCE = "none"
+PAGES = Path(__file__).parents[1] / "pages"  # for links between them
 FOLLOW_PIN = ("reference", "run_B", "at_B", "ends", "b", "pair b", "pair run b", "pair at b", "pair site b", "receiver",
               "receiver_at", "networks", "ph_b", "map_since")  # fields of pages that begin at the reference
 POLICY_HELP = ("Which tokens become rows: the last of each text, the mean of its tokens, every k-th, or the one that "

@@ -1,7 +1,6 @@
 """What the page Topology chooses from: the settings of the clouds, one representation, and two that are compared."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -16,9 +15,9 @@ from analysis.topology.computing import FEWEST, KIND, Item, Question, name_of
 from analysis.views import item_name
 from ui import jobs_panel, pinned, workspace
 from ui.plain import plain
-from ui.selection import Selection, choose, shared
+from ui.selection import PAGES, Selection, choose, shared
 
-DRIFT_PAGE = Path(__file__).parents[1] / "pages" / "drift.py"
+DRIFT_PAGE = PAGES / "drift.py"
 USUAL, MOST_POINTS = Question(), 500
 DIRECTIONS = [0, 2, 4, 8]
 PAIRED = ("rtd_per_point", "rtd_lite_per_point", "srtd_lite_per_point", "nts_edges", "nts_merge_heights")

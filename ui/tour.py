@@ -1,7 +1,6 @@
 """What the overview shows beside its trajectory: the spectra behind it, and which layers of two runs agree."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -13,7 +12,6 @@ from analysis.pairs import matches
 from ui import cards, selection, words, workspace
 from ui.selection import Selection
 
-PAGES = Path(__file__).parents[1] / "pages"
 ALIKE = "linear_cka_debiased"
 
 
@@ -33,7 +31,7 @@ def behind(chosen: Selection, revisions: Sequence[str]) -> None:
                      caption=f"Dashed: the power law over ranks {spectra.FIRST}. {cards.caption(chosen, records)}")
     else:
         st.caption("The eigenspectra are not computed yet on these texts and rows.")
-    st.page_link(PAGES / "spectra.py", label="Spectra at any checkpoint, with fits over several windows",
+    st.page_link(selection.PAGES / "spectra.py", label="Spectra at any checkpoint, with fits over several windows",
                  icon=":material/ssid_chart:", query_params=selection.shared(at=list(revisions)))
 
 
@@ -57,5 +55,5 @@ def agreement(chosen: Selection) -> None:
                      f"{summaries.pair_caption(store, rows, chosen.protocol)} {matches.sureness(found, measure)}")
     else:
         st.caption("This comparison is not computed yet; the page Similarity offers to.")
-    st.page_link(PAGES / "similarity.py", label="Similarity of any layers, steps and runs, by any measure",
+    st.page_link(selection.PAGES / "similarity.py", label="Similarity of any layers, steps and runs, by any measure",
                  icon=":material/grid_on:", query_params=selection.shared())

@@ -7,8 +7,8 @@ from typing import Any
 from analysis.contrasts.sides import between
 from analysis.contrasts.values import Point
 from analysis.keys import Run
+from analysis.phases import NOT_RESOLVED
 from analysis.phasing import Phased
-from analysis.reference import UNNAMED
 
 ENDS, PHASES, EVERY = "ends", "phases", "every"
 WAYS = {ENDS: "first and last", PHASES: "ends of phases", EVERY: "every checkpoint"}
@@ -23,7 +23,7 @@ def stops(run: Run, way: str, phased: Phased | None) -> list[str]:
         return revisions
     wanted = {revisions[0], revisions[-1]}
     if way == PHASES and phased:
-        wanted |= {phased.checkpoints[end].revision for phase in phased.labels.phases if phase.name != UNNAMED
+        wanted |= {phased.checkpoints[end].revision for phase in phased.labels.phases if phase.name != NOT_RESOLVED
                    for end in (phase.start, phase.end)}
     return [revision for revision in revisions if revision in wanted]
 

@@ -9,8 +9,8 @@ from analysis import phasing
 from analysis.contrasts.sides import between
 from analysis.contrasts.values import Point
 from analysis.keys import Run
+from analysis.phases import NOT_RESOLVED
 from analysis.phasing import Phased
-from analysis.reference import UNNAMED
 
 WHOLE = "whole training"
 Stretch = tuple[str, str, str]  # its name, and the revisions that it begins and ends with
@@ -25,7 +25,7 @@ def stretches(run: Run, phased: Phased | None) -> list[Stretch]:
         stages = [(f"{a.revision} to {b.revision}", a.revision, b.revision) for a, b in pairwise(run.checkpoints)]
         return [("all stages", *ends), *stages] if len(stages) > 1 else stages
     named = [(phase.name, phased.checkpoints[phase.start].revision, phased.checkpoints[phase.end].revision)
-             for phase in phased.labels.phases if phase.name != UNNAMED] if phased else []
+             for phase in phased.labels.phases if phase.name != NOT_RESOLVED] if phased else []
     return [(WHOLE, *ends), *named]
 
 
@@ -63,8 +63,8 @@ def unresolved(found: Sequence[Phased | None], runs: Sequence[Run]) -> str:
     """One line on what has no name, and so no row."""
     told = []
     for phased in filter(None, found):
-        parts = [list(members) for silent, members in groupby(phased.labels.phases, lambda one: one.name == UNNAMED)
-                 if silent]
+        grouped = groupby(phased.labels.phases, lambda one: one.name == NOT_RESOLVED)
+        parts = [list(members) for silent, members in grouped if silent]
         ends = [" to ".join(phased.checkpoints[end].revision for end in (part[0].start, part[-1].end))
                 for part in parts]
         if ends:

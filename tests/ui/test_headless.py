@@ -24,7 +24,6 @@ def visited(link):
     st.cache_resource.clear()  # the store of another test
     view = View.of_link(link)
     at = AppTest.from_file(PROJECT / "ui" / "main.py", default_timeout=60)
-    at.session_state["last_page"] = ""  # a browser says which page it was on
     at.switch_page(f"../pages/{view.page or 'overview'}.py")
     for name, values in view.parameters.items():
         at.query_params[name] = values
