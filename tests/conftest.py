@@ -16,6 +16,7 @@ from analysis.extraction.probes import load_probe
 from analysis.keys import Policy
 from analysis.store import Store
 
+MAIN = sys.modules["__main__"]
 DOCUMENTS, TEXTS_EACH = 12, 4
 TOKENS_PER_STEP = 1000
 
@@ -33,10 +34,13 @@ def isolated(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def main_module():
-    """Streamlit's AppTest leaves its script as the main module, which processes that are spawned later would run."""
-    main = sys.modules["__main__"]
+    """Streamlit's AppTest leaves its script as the main module, which processes that are spawned later would run.
+
+    Put back before each test too: fixtures of a module or a session are made first, and some draw pages.
+    """
+    sys.modules["__main__"] = MAIN
     yield
-    sys.modules["__main__"] = main
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture
