@@ -20,6 +20,7 @@ def figure(built: export.Figure, records: Sequence[dict[str, Any]], *, title: st
            on_select: Callable[[], None] | None = None, modes: Sequence[str] = ("points",)) -> None:
     """A chart, what it was made from, and the files to take away; `on_select` runs when points of it are chosen in one
     of the `modes`."""
+    caption += (built.layout.meta or {}).get("said", "")  # what the figure itself leaves out
     piece = Piece(built, records, title, caption)
     pieces.add(key, piece)
     clicks: dict[str, Any] = {"on_select": on_select, "selection_mode": modes} if on_select else {}

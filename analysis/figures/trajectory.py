@@ -19,6 +19,8 @@ from analysis.results import Panel, Shade
 TITLES = {"step": "Training (optimizer steps)", "tokens": "Training (tokens)", "revision": "Stage",
           "share": "Training (% of the steps of each run's last checkpoint)",
           "loss": "Loss on the probe (nats/token), falling to the right"}
+MOST_BANDS = 16  # of more lines the bands would cover each other, and the lines
+NO_BANDS = " Of so many lines no bands are drawn; the intervals are in the labels of the points and in the table."
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,13 @@ def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, 
                            row_heights=[height / sum(heights) for height in heights])
     everything = [*itertools.chain.from_iterable(drawn.records for drawn in panels), *below]
     span = span_of(everything, axis)
+    lines = [record for drawn in panels for record in drawn.records]
+    bands = len({(record["run"], record["site"]) for record in lines}) <= MOST_BANDS
     for row, drawn in enumerate(panels, 1):
-        _add_panel(figure, row, drawn, axis, colours, style, span)
+        _add_panel(figure, row, drawn, axis, colours, style, span, bands)
     for run in dict.fromkeys(record["run"] for record in everything) if below else ():
         _add_below(figure, [row for row in below if row["run"] == run], colours[run], axis, span, panel.label, rows)
     dress(figure, style, height=460 if rows == 1 else 600 if rows == 2 else 760)
-    lines = [record for drawn in panels for record in drawn.records]
     runs = list(dict.fromkeys(record["run"] for record in lines))
     legend.factor(figure, runs, sorted({record["site"] for record in lines}, key=site_order), colours, style)
     _set_axes(figure, rows, axis, span, everything)
@@ -81,13 +84,14 @@ def stack(panels: Sequence[Drawn], panel: Panel, axis: Axis, colours: dict[str, 
     for mark in dict.fromkeys(place(r, axis, span) for r in lines if r["revision"] in marked):
         if mark is not None:
             figure.add_vline(x=mark, line={"color": style.ink, "width": 1, "dash": "dot"}, opacity=0.6, layer="below")
-    figure.update_layout(meta={"axis": axis.quantity})  # charts of one axis are hovered together
+    said = "" if bands or all(record["low"] is None for record in lines) else NO_BANDS
+    figure.update_layout(meta={"axis": axis.quantity, "said": said})  # charts of one axis are hovered together
     legend.make_room(figure)
     return figure
 
 
 def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: dict[str, str], style: Style,
-               span: tuple[float, float]) -> None:
+               span: tuple[float, float], bands: bool) -> None:
     measure, before = drawn.measure, len(figure.data)
     sites = sorted({record["site"] for record in drawn.records}, key=site_order)
     for run in dict.fromkeys(record["run"] for record in drawn.records):
@@ -96,7 +100,7 @@ def _add_panel(figure: go.Figure, row: int, drawn: Drawn, axis: Axis, colours: d
             series, corrected = ([record for record in records if record["run"] == run and record["site"] == site]
                                  for records in (drawn.records, drawn.corrected))
             name = legend.line_name(run, site)
-            _add_series(figure, series, name, colour, symbol, axis, span, measure)
+            _add_series(figure, series, name, colour, symbol, axis, span, measure, bands)
             if corrected:
                 _add_corrected(figure, corrected, f"{name}{legend.CORRECTED}", colour, axis, span)
     named = [record["revision"] for record in drawn.records] if axis.quantity == "revision" else span
@@ -127,13 +131,13 @@ def span_of(rows: Sequence[dict[str, Any]], axis: Axis) -> tuple[float, float]:
 
 
 def _add_series(figure: go.Figure, series: list[dict[str, Any]], name: str, colour: str, symbol: str, axis: Axis,
-                span: tuple[float, float], measure: Measure) -> None:
+                span: tuple[float, float], measure: Measure, bands: bool) -> None:
     if len(series) == 1 and series[0][axis.quantity] is None:
         _add_level(figure, series[0], name, colour, span)
         return
     placed = [record for record in series if record[axis.quantity] is not None]
     x = [place(record, axis, span) for record in placed]
-    band_x, band_y = _outline(x, placed)
+    band_x, band_y = _outline(x, placed) if bands else ([], [])
     if band_x:
         figure.add_trace(go.Scatter(
             x=band_x, y=band_y, mode="lines", fill="toself", fillcolor=faded(colour, 0.16), line={"width": 0},

@@ -95,7 +95,7 @@ def test_the_page_is_shown_as_it_will_be_printed(visit):
     dialog.get_by_role("button", name="Show it as printed").click()
     dialog.get_by_text("As it is printed").wait_for(timeout=2 * PATIENCE_MS)
     image = dialog.locator("[data-testid=stImage] img")
-    assert image.evaluate("i => i.naturalWidth") == round(89 / 25.4 * 110)
+    assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") == round(89 / 25.4 * 110)
 
 
 def test_nothing_of_the_studio_is_wider_than_a_phone(visit):

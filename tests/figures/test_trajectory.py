@@ -151,6 +151,15 @@ def test_a_run_that_is_undefined_throughout_draws_no_number():
     assert [list(trace.y) for trace in figure.data] == [[None, None]]
 
 
+@pytest.mark.parametrize(("sites", "width", "bands", "said"), [(16, 0.5, 16, ""), (17, 0.5, 0, trajectory.NO_BANDS),
+                                                               (17, None, 0, "")])
+def test_bands_that_would_cover_each_other_are_left_out_and_the_figure_says_so(sites, width, bands, said):
+    figure = build([one for k in range(sites) for one in series(site=f"block {k}", width=width)])
+    assert len([trace for trace in figure.data if trace.fill is not None]) == bands
+    assert len(drawn(figure)) == sites + bands and figure.layout.meta["said"] == said
+    assert all("[4.5, 5.5]" in trace.customdata[0][1] for trace in drawn(figure) if width and trace.fill is None)
+
+
 @pytest.mark.parametrize(("width", "bands"), [(0.5, 1), (None, 0)])
 def test_there_is_a_band_exactly_when_there_is_an_interval(width, bands):
     figure = build(series(width=width))

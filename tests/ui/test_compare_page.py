@@ -10,6 +10,7 @@ from analysis.__main__ import main, open_store
 from analysis.compute import Protocol
 from analysis.extraction.library import add_probe
 from analysis.extraction.probes import load_probe
+from analysis.figures import trajectory
 from analysis.keys import Policy
 from analysis.publishing.methods import methods
 from analysis.runs import find_run
@@ -82,6 +83,17 @@ def test_runs_are_overlaid_on_the_share_of_training_and_on_the_loss(axis, ends):
     healthy(at)
     x = numbers(lines(at)["sotu-neox-seed1 · final"]["x"])
     assert (x[0], x[-1]) == pytest.approx(ends, abs=0.1) and len(x) == 20
+
+
+def test_the_caption_says_what_a_figure_of_many_lines_leaves_out(monkeypatch):
+    def of_the_chart(at):
+        return next(one.value for one in at.caption if "n/d" in one.value)
+
+    assert trajectory.NO_BANDS not in of_the_chart(page("Trajectories"))
+    monkeypatch.setattr(trajectory, "MOST_BANDS", 1)
+    at = page("Trajectories")
+    healthy(at)
+    assert of_the_chart(at).endswith(trajectory.NO_BANDS)
 
 
 # --- differences ---
