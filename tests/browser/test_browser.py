@@ -153,8 +153,12 @@ def test_a_saved_figure_draws_by_itself_without_any_request(visit, chromium, tmp
 # --- work ---
 
 
-def test_a_folder_is_opened_computed_and_drawn(visit, small_run):
+def test_a_folder_of_ones_own_is_opened_computed_and_drawn_in_three_clicks(visit, small_run):
     page = visit("?probe=numbers-mod-59")
+    page.get_by_role("link", name="Bring your own checkpoints").click()
+    field = page.get_by_label("Folder")
+    wait_until(lambda: field.evaluate("f => { const b = f.getBoundingClientRect();"
+                                      " return b.top > 0 && b.bottom < innerHeight }"))
     open_folder(page, small_run)
     page.wait_for_selector("text=Opened small: 2 checkpoint(s).", timeout=PATIENCE_MS)
     assert "runs=small" in page.url
