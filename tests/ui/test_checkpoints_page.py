@@ -1,9 +1,12 @@
 """The checkpoints page: each way in, what it says before anything is loaded, and every way to be refused."""
 
 import socket
+import time
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from huggingface_hub.utils import _http
 from safetensors.numpy import load_file
 
 from analysis.__main__ import open_store
@@ -256,8 +259,11 @@ def test_a_hub_that_is_gone_when_headers_are_asked_for_is_a_sentence(hub, monkey
     at = press(page(repo="lab/tiny"), OPEN)
     at.selectbox(key="preflight").set_value("tiny").run()
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    waits = []
+    monkeypatch.setattr(_http, "time", SimpleNamespace(**vars(time) | {"sleep": waits.append}))  # between its attempts
     press(at, "Look at the headers")
     assert not at.exception and ["Check the network" in said.value for said in at.error] == [True]
+    assert waits, "it asked more than once"
 
 
 def test_a_run_taken_off_the_list_is_gone_and_its_folder_stays(tiny_run):
