@@ -40,6 +40,13 @@ class TextRows:
         return TextRows(self.x[mask], self.texts[mask], self.documents[mask], self.positions[mask])
 
 
+def unit_rows(x: TextRows) -> TextRows:
+    """The rows divided by their lengths; those of zeros have no direction and are left out."""
+    lengths = np.linalg.norm(x.x, axis=1)
+    kept = x.kept(lengths > 0)
+    return TextRows(kept.x / lengths[lengths > 0, None], kept.texts, kept.documents, kept.positions)
+
+
 def _ranks(texts: Int[np.ndarray, " n"], offsets: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Each row's place among those of its text in order of offset: words differ in length, so that their offsets say
     nothing of how many words lie between two of them."""

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from analysis.errors import Undefined
+from analysis.matrix_entropy import gram_entropy
 from analysis.measure import SIMILARITY, Measure, Param, Transform
-from analysis.measures.prompt_entropy import gram_entropy, unit_rows
-from analysis.textrows import TextRows
+from analysis.textrows import TextRows, unit_rows
 
 
 def dime(x: TextRows, pairings: int = 10) -> float:

@@ -4,8 +4,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from analysis.errors import Undefined
+from analysis.matrix_entropy import matrix_entropy
 from analysis.measure import SIMILARITY, Measure
-from analysis.measures.prompt_entropy import matrix_entropy
 from analysis.moments import centred
 from analysis.textrows import TextRows
 

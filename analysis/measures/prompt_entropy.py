@@ -6,11 +6,12 @@ Order 1. As in the released code, rows have unit length, uncentred, and means ov
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from analysis.errors import Undefined
+from analysis.matrix_entropy import matrix_entropy, text_entropies
 from analysis.measure import SIMILARITY, Measure, Transform
-from analysis.textrows import TextRows
+from analysis.textrows import TextRows, unit_rows
 
 
 def prompt_entropy(x: TextRows) -> float:
@@ -30,7 +31,7 @@ def prompt_entropy(x: TextRows) -> float:
 
     Raises Undefined when no text has two rows. Reference: Skean et al. 2025, section 3.
     """
-    return float(np.mean([matrix_entropy(tokens) for tokens in _texts(x, 2, 1)]))
+    return float(np.mean(text_entropies(_texts(x))))
 
 
 def prompt_entropy_normalised(x: TextRows) -> float:
@@ -48,7 +49,8 @@ def prompt_entropy_normalised(x: TextRows) -> float:
 
     Raises Undefined when no text has two rows, or the rows have one column. Reference: Skean et al. 2025, section 3.
     """
-    return float(np.mean([_share_of_largest(tokens) for tokens in _texts(x, 2, 1)]))
+    texts = _texts(x)
+    return float(np.mean(text_entropies(texts) / [_largest(tokens) for tokens in texts]))
 
 
 def dataset_entropy(x: TextRows) -> float:
@@ -86,48 +88,35 @@ def dataset_entropy_normalised(x: TextRows) -> float:
 
     Raises Undefined with fewer than two texts, zero means or one column. Reference: Skean et al. 2025, section 3.
     """
-    return _share_of_largest(_means(x))
+    means = _means(x)
+    return matrix_entropy(means) / _largest(means)
 
 
-def matrix_entropy(rows: Float[np.ndarray, "m d"]) -> float:
-    """Entropy in nats of the Gram matrix of the rows, by its smaller side, which has the same positive eigenvalues."""
-    return gram_entropy(rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows)
-
-
-def gram_entropy(gram: Float[np.ndarray, "m m"]) -> float:
-    """Entropy in nats of the eigenvalues of a positive semi-definite matrix divided by their sum."""
-    eigenvalues = np.linalg.eigvalsh(gram)
-    positive = eigenvalues[eigenvalues > 0]  # one below 0 is rounding
-    if not len(positive):
-        raise Undefined("every vector is zero")
-    p = positive / positive.sum()
-    return float(0.0 - np.sum(p * np.log(p)))  # not -0.0
-
-
-def unit_rows(x: TextRows) -> TextRows:
-    """The rows divided by their lengths; those of zeros have no direction and are left out."""
-    lengths = np.linalg.norm(x.x, axis=1)
-    kept = x.kept(lengths > 0)
-    return TextRows(kept.x / lengths[lengths > 0, None], kept.texts, kept.documents, kept.positions)
-
-
-def _texts(x: TextRows, least_rows: int, least_texts: int) -> list[Float[np.ndarray, "t d"]]:
+def _texts(x: TextRows) -> list[Float[np.ndarray, "t d"]]:
     unit = unit_rows(x)
-    texts = [rows for rows in np.split(unit.x, np.flatnonzero(np.diff(unit.texts)) + 1) if len(rows) >= least_rows]
-    if len(texts) < least_texts:
-        raise Undefined("no text has two rows that are not zero; choose a token policy with several rows a text"
-                        if least_rows > 1 else "fewer than two texts have rows that are not zero")
+    texts = [rows for rows in np.split(unit.x, _starts(unit)[1:]) if len(rows) > 1]
+    if not texts:
+        raise Undefined("no text has two rows that are not zero; choose a token policy with several rows a text")
     return texts
 
 
 def _means(x: TextRows) -> Float[np.ndarray, "m d"]:
-    return np.stack([rows.mean(axis=0) for rows in _texts(x, 1, 2)])
+    unit = unit_rows(x)
+    starts = _starts(unit)
+    if len(starts) < 2:
+        raise Undefined("fewer than two texts have rows that are not zero")
+    return np.add.reduceat(unit.x, starts) / np.diff([*starts, len(unit)])[:, None]
 
 
-def _share_of_largest(rows: Float[np.ndarray, "m d"]) -> float:
+def _starts(x: TextRows) -> Int[np.ndarray, " m"]:
+    """The first row of each text."""
+    return np.flatnonzero(np.diff(x.texts, prepend=-1))
+
+
+def _largest(rows: Float[np.ndarray, "m d"]) -> float:
     if rows.shape[1] < 2:
         raise Undefined("rows of one column have entropy 0, and so has the largest there could be")
-    return matrix_entropy(rows) / float(np.log(min(rows.shape)))
+    return float(np.log(min(rows.shape)))
 
 
 _SHARED: dict[str, Any] = {

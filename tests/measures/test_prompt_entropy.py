@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from analysis import registry
-from analysis.measures.prompt_entropy import gram_entropy
+from analysis import matrix_entropy, registry
+from analysis.matrix_entropy import gram_entropy
 from analysis.textrows import TextRows
 from tests.synthetic import generic, orthogonal
 
@@ -61,6 +61,15 @@ def test_the_entropy_agrees_with_a_gram_matrix_built_by_loop(shape):
     rows = generic(*shape, np.random.default_rng(2))
     assert PROMPT(of_texts(rows)).value == pytest.approx(renyi_entropy(rows, 1), rel=1e-10)
     assert PROMPT_SHARE(of_texts(rows)).value == pytest.approx(renyi_entropy(rows, 1) / np.log(min(shape)), rel=1e-10)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 22])
+def test_however_many_texts_are_taken_at_once_each_has_the_entropy_of_its_own(monkeypatch, at_once):
+    monkeypatch.setattr(matrix_entropy, "AT_ONCE", at_once)
+    rng = np.random.default_rng(3)
+    texts = [rng.standard_normal((length, 6)) for length in (4, 9, 4, 6, 2, 9, 4, 6, 4)]
+    found = matrix_entropy.text_entropies(texts)
+    assert found == pytest.approx([matrix_entropy.matrix_entropy(rows) for rows in texts], rel=1e-13)
 
 
 def test_order_one_lies_between_the_renyi_entropies_of_the_orders_around_it():
