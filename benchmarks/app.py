@@ -1,14 +1,17 @@
-"""How soon the app answers while a job runs on the same machine."""
+"""How soon the app is there for a browser that was never here, and how soon it answers while a job runs beside it."""
 
 import os
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from analysis.jobs import job
 
-RERUN_S = 0.35
+RERUN_S, PAINT_S, VISITS = 0.35, 3.0, 7
 PAGE = "trajectories"
 WATCH = """() => {
     const app = document.querySelector('[data-testid=stApp]');
@@ -25,16 +28,10 @@ WATCH = """() => {
 
 def reruns() -> list[dict] | str:
     """Median seconds from a click on the trajectories page to the end of the rerun, without and with a sweep."""
-    try:
-        from playwright.sync_api import sync_playwright
-
-        from tests.browser.conftest import CHROMIUM, running
-    except ImportError as error:
-        return f"page reruns need the packages of requirements-dev.txt ({error.name})"
-    if CHROMIUM is None:
-        return "page reruns need Chromium; see tests/need_chromium.sh"
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as play, running(Path(name)) as address:
-        page = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
+    if lacking := _lacking():
+        return f"page reruns need {lacking}"
+    with tempfile.TemporaryDirectory() as name, _opened(Path(name)) as (browser, address):
+        page = browser.new_page()
         page.goto(f"{address}/{PAGE}")
         page.get_by_test_id("stPlotlyChart").first.wait_for()
         idle = _clicks(page)
@@ -50,6 +47,51 @@ def reruns() -> list[dict] | str:
     return [{"name": f"median seconds of a rerun of the page {PAGE}, {when}", "value": statistics.median(took),
              "bar": RERUN_S if took is busy else None, "better": "lower", "peer": "none", "n": len(took)}
             for when, took in (("nothing else running", idle), ("while a sweep runs", busy))]
+
+
+def paint() -> list[dict] | str:
+    """Median seconds from the opening of the overview in a fresh browser to its title and to its first figure."""
+    if lacking := _lacking():
+        return f"the first paint needs {lacking}"
+    with tempfile.TemporaryDirectory() as name, _opened(Path(name)) as (browser, address):
+        _visit(browser, address)  # the first visitor of a server waits for its imports
+        title, figure = map(statistics.median, zip(*(_visit(browser, address) for _ in range(VISITS)), strict=True))
+    return [{"name": f"median seconds from opening the overview in a fresh browser to its {what}", "value": value,
+             "bar": PAINT_S, "better": "lower", "peer": "none", "n": VISITS}
+            for what, value in (("title", title), ("first figure", figure))]
+
+
+def _visit(browser, address: str) -> tuple[float, float]:
+    context = browser.new_context()
+    page = context.new_page()
+    start = time.perf_counter()
+    page.goto(address)
+    page.locator("h1").wait_for()
+    title = time.perf_counter() - start
+    page.locator(".main-svg").first.wait_for()
+    figure = time.perf_counter() - start
+    time.sleep(2)  # what is below the figure is drawn before the next visitor comes
+    context.close()
+    return title, figure
+
+
+def _lacking() -> str:
+    """What a browser needs and this machine lacks."""
+    try:
+        from tests.browser.conftest import CHROMIUM
+    except ImportError as error:
+        return f"the packages of requirements-dev.txt ({error.name})"
+    return "" if CHROMIUM else "Chromium; see tests/need_chromium.sh"
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[tuple[Any, str]]:
+    """A browser, and the address of the app in a process of its own."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.conftest import CHROMIUM, running
+    with sync_playwright() as play, running(folder) as address:
+        yield play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]), address
 
 
 def _clicks(page, count: int = 12) -> list[float]:

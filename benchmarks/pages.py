@@ -54,6 +54,11 @@ def server() -> list[dict]:
                                       one.again_s / one.bare_s, None)):
                 rows.append({"name": f"{what}, {SCALE}", "value": value, "bar": bar, "better": "lower",
                              "peer": "none" if bar else "streamlit", "n": TURNS})
+        lines = visited("trajectories", sites=long_runs.SITES)
+        lines.run()
+        rows.append({"name": f"server seconds of the page trajectories drawn again with every site, {SCALE}",
+                     "value": statistics.median(seconds(lines.run) for _ in range(TURNS)), "bar": SERVER_S,
+                     "better": "lower", "peer": "none", "n": TURNS})
     return rows
 
 
@@ -87,12 +92,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def visited(page: str) -> AppTest:
-    """The page with both long runs chosen, not drawn yet."""
+def visited(page: str, **query: Any) -> AppTest:
+    """The page with both long runs chosen, and what a link says else, not drawn yet."""
     at = AppTest.from_file(HOME / "ui" / "main.py", default_timeout=PATIENCE_S)
     at.session_state["last_page"] = ""  # a visitor who arrives: the link decides what is chosen
     at.switch_page(f"../pages/{page}.py")
-    at.query_params["runs"] = [run.name for run in long_runs.runs()]
+    for name, value in {"runs": [run.name for run in long_runs.runs()], **query}.items():
+        at.query_params[name] = value
     return at
 
 

@@ -18,8 +18,8 @@ sys.path[:0] = [str(HOME)]
 from benchmarks import app, extraction, maps, measures, pages, scaling, similarity, storing, topology
 
 BENCHES = [extraction.demo, extraction.realistic, extraction.memory, extraction.swap, storing.listing, storing.cancel,
-           app.reruns, pages.server, measures.spectral, measures.swept, similarity.matrix, maps.layout, maps.beside,
-           topology.adapter, topology.workers, scaling.all_of_them]
+           app.paint, app.reruns, pages.server, measures.spectral, measures.swept, similarity.matrix, maps.layout,
+           maps.beside, topology.adapter, topology.workers, scaling.all_of_them]
 RESULTS = HOME / "benchmarks" / "results.json"
 
 
