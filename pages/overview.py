@@ -66,4 +66,4 @@ st.markdown("A folder that `transformers` can load (config, safetensors, tokeniz
             "as `step1000`, on the machine that runs this app:")
 opener.draw()
 st.page_link(Path(__file__).with_name("checkpoints.py"), icon=":material/inventory_2:",
-             label="Or a model of the Hub, an upload, stages of post-training, rows of your own")
+             label="Or from the Hub, an upload, stages, rows")

@@ -31,7 +31,8 @@ def build(spectra: Sequence[FittedSpectrum], colours: dict[str, str], style: Sty
     figure.update_layout(legend={"maxheight": 0.7})  # by itself it hides what is beyond half of the figure
     figure.update_xaxes(type="log", title_text="Rank k", dtick=1)
     figure.update_yaxes(type="log", title_text=axis_title("Covariance eigenvalue", "λ<sub>k</sub>", "variance"),
-                        exponentformat="power", dtick=1)
+                        exponentformat="power", dtick=1,
+                        tickfont={"size": style.font_px / 1.25})  # plotly.js draws powers larger by as much
     return figure
 
 
