@@ -12,7 +12,7 @@ from analysis.figures_command import options
 from analysis.jobs import job
 from analysis.keys import digest
 from analysis.publishing import render
-from analysis.publishing.bundle import Piece, bundle, told
+from analysis.publishing.bundle import Piece, bundle, contents, told, zipped
 from analysis.publishing.layout import Print, Sheet, composed
 from ui import guard, jobs_panel, view_shelf, workspace
 from ui import studio_choice as choice
@@ -113,7 +113,7 @@ def compose(key: str, piece: Piece) -> None:
         with shown:
             sheet = composed([one.figure for one in chosen], columns, to, [one.title for one in chosen])
             _preview(sheet, columns)
-            st.download_button("Download zip", partial(bundle, chosen, to, formats, dpi=dpi, columns=columns),
+            st.download_button("Download zip", partial(to_take, chosen, to, formats, dpi, columns),
                                f"{_stem('figures' if len(chosen) > 1 else chosen[0].title)}.zip", "application/zip",
                                key="studio zip", type="primary", on_click="ignore", icon=":material/download:",
                                width="stretch", help="Drawn by a browser process, for a few seconds; it is ended after "
@@ -122,6 +122,15 @@ def compose(key: str, piece: Piece) -> None:
             _cite(chosen)
     except ExplorerError as error:
         shown.error(plain(error), icon=":material/error:")
+
+
+def to_take(chosen: Sequence[Piece], to: Print, formats: Sequence[str], dpi: int, columns: int) -> bytes:
+    """The zip. Where its page could not be drawn it has the rest and says why, as a download cannot show a message."""
+    try:
+        return bundle(chosen, to, formats, dpi=dpi, columns=columns)
+    except ExplorerError as why:
+        rest = contents(chosen, to, [], dpi=dpi, columns=columns)
+        return zipped(rest | {"not-drawn.txt": f"No {', '.join(map(str.upper, formats))}: {why}\n".encode()})
 
 
 def _preview(sheet: Sheet, columns: int) -> None:

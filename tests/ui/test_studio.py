@@ -2,15 +2,18 @@
 
 import io
 import json
+import zipfile
 
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from analysis.__main__ import _parser, open_store
+from analysis.errors import ExplorerError
 from analysis.jobs import job
 from analysis.publishing import render
 from analysis.publishing.bundle import Piece
+from analysis.publishing.layout import Print
 from analysis.publishing.view import View
 from tests.figures.made import record
 from tests.publishing.made import heat_map, lines
@@ -54,6 +57,19 @@ def test_the_studio_opens_on_one_column_and_previews_it_at_its_printed_size(stud
     assert "89 mm wide" in size(studio) and shown["layout"]["width"] == pytest.approx(89 / 25.4 * 96)
     assert shown["layout"]["font"]["size"] == pytest.approx(7 / 72 * 96)
     assert [one.proto.label for one in studio.get("download_button")] == ["Download zip"]
+
+
+def test_a_page_that_cannot_be_drawn_loses_nothing_else_and_the_zip_says_why(monkeypatch):
+    def hangs(*_, **__):
+        raise ExplorerError("The browser did not answer within 120 s and was ended.")
+
+    monkeypatch.setattr(render, "render_all", hangs)
+    archive = zipfile.ZipFile(io.BytesIO(studio_module.to_take([LINES], Print(), ["pdf", "svg"], 300, 1)))
+    assert archive.read("not-drawn.txt").decode().startswith("No PDF, SVG: The browser did not answer")
+    assert {"figure.html", "table.csv", "manifest.json"} < set(archive.namelist())
+    assert "figure.pdf" not in archive.namelist()
+    assert "not-drawn.txt" not in zipfile.ZipFile(io.BytesIO(
+        studio_module.to_take([LINES], Print(), [], 300, 1))).namelist()
 
 
 def test_sizes_type_and_colours_reach_the_preview(studio):
