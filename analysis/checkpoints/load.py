@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -23,6 +24,7 @@ MAX_NAMED = 4
 MOST_BUFFERS = 1_000_000_000
 FUSED = ("moe", "mixtral")  # their experts are stored one by one and loaded as one
 NOT_FOR_A_TOKENIZER = ("chat_template", "auto_map")
+BUILDING = threading.Lock()  # transformers patches its own classes meanwhile, and two threads would leave them patched
 
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()  # what it would warn of is an error here, raised below
@@ -57,14 +59,15 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str | N
         with _staged(weights, settings) as staged:
             config = _config(folder, settings)
             architecture = _architecture(config)
-            _check_size(folder, architecture, config, weights)
-            where = cards.placed(weights, dtype, device)
-            try:
-                model, report = architecture.from_pretrained(
-                    staged, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
-                    ignore_mismatched_sizes=True, **({"device_map": where} if where == "auto" else {}), **SAFE)
-            except Exception as error:  # whatever a stranger's files provoke inside transformers ends in a sentence
-                raise _unloadable(folder, architecture, error) from error
+            with BUILDING:
+                _check_size(folder, architecture, config, weights)
+                where = cards.placed(weights, dtype, device)
+                try:
+                    model, report = architecture.from_pretrained(
+                        staged, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True,
+                        ignore_mismatched_sizes=True, **({"device_map": where} if where == "auto" else {}), **SAFE)
+                except Exception as error:  # whatever a stranger's files provoke in transformers ends in a sentence
+                    raise _unloadable(folder, architecture, error) from error
             _check_complete(folder, report)
             _check_every_tensor(folder, weights, model)
             check_finite(folder, model)

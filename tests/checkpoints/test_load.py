@@ -2,12 +2,13 @@
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import RobertaConfig, RobertaModel
+from transformers import PreTrainedModel, RobertaConfig, RobertaModel
 
 from analysis.checkpoints.load import load
 from analysis.errors import ExplorerError
@@ -56,6 +57,15 @@ def test_a_good_model_loads_with_exactly_the_saved_weights(tiny_models, kind):
     assert saved and all(torch.equal(state[RENAMED.get(name, name)], tensor) for name, tensor in saved.items())
     assert (loaded.blocks, loaded.context) == (BLOCKS, CONTEXT)
     assert not loaded.model.training
+
+
+def test_models_that_are_loaded_at_once_do_not_keep_later_ones_from_tying_their_weights(tiny_gpt2):
+    tie = PreTrainedModel.tie_weights
+    with ThreadPoolExecutor(4) as pool:
+        models = [loaded.model for loaded in pool.map(load, [tiny_gpt2] * 24)]
+    models.append(load(tiny_gpt2).model)
+    assert all(model.lm_head.weight is model.transformer.wte.weight for model in models)
+    assert PreTrainedModel.tie_weights is tie
 
 
 @pytest.mark.parametrize("kind", BUILD)
