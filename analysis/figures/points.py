@@ -164,8 +164,9 @@ def _set_axes(figure: go.Figure, positions: Float[np.ndarray, "frames m 2"]) -> 
     low, high = positions.min(axis=(0, 1)), positions.max(axis=(0, 1))
     pad = ROOM * (high - low).max()
     bare = {"showticklabels": False, "ticks": "", "showgrid": False, "mirror": True}
-    figure.update_xaxes(range=[low[0] - pad, high[0] + pad], **bare)
-    figure.update_yaxes(range=[low[1] - pad, high[1] + pad], scaleanchor="x", scaleratio=1, **bare)
+    figure.update_xaxes(range=[low[0] - pad, high[0] + pad], constrain="domain", **bare)
+    figure.update_yaxes(range=[low[1] - pad, high[1] + pad], scaleanchor="x", scaleratio=1, constrain="domain",
+                        **bare)
 
 
 def _wrapped(text: str) -> str:

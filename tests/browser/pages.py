@@ -3,6 +3,8 @@
 import ast
 import re
 
+from playwright.sync_api import TimeoutError
+
 from analysis.files import PROJECT
 
 
@@ -32,3 +34,21 @@ def go_to(page, title: str) -> None:
     if section:
         page.get_by_test_id("stTopNavSection").filter(has_text=section).click()
     page.get_by_role("menuitem" if section else "link", name=re.compile(f"(^|\\s){re.escape(title)}$")).first.click()
+
+
+def pick(field, option) -> None:
+    """Choose from a list: once more where the list still moved below the mouse, which then chose nothing."""
+    named = {"name": option, "exact": True} if isinstance(option, str) else {"name": option}
+    chosen = field.page.get_by_role("option", **named)
+    field.click()
+    if isinstance(option, str):
+        field.fill(option)  # a long list holds only what is in sight
+    chosen.wait_for()
+    for _ in range(3):
+        chosen.click()
+        try:
+            chosen.wait_for(state="hidden", timeout=5_000)
+            return
+        except TimeoutError:
+            continue
+    raise AssertionError(f"{option} was clicked three times and not chosen")

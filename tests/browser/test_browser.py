@@ -10,7 +10,7 @@ import pytest
 
 from analysis import registry
 from tests.browser.conftest import PATIENCE_MS, settle, wait_until
-from tests.browser.pages import go_to
+from tests.browser.pages import go_to, pick
 from tests.checkpoints.models import copied, edit_weights
 
 PAGES = {"": "How did the representation change?", "trajectories": "Trajectories", "spectra": "Spectra",
@@ -95,8 +95,7 @@ def test_the_keyboard_reaches_the_pages_and_the_choice_of_runs(visit):
 
 def test_a_choice_enters_the_url_and_a_fresh_browser_restores_it_from_there(visit):
     page = visit("trajectories?runs=modular-addition")
-    page.get_by_role("combobox", name="Measure").first.click()
-    page.get_by_role("option", name="Stable rank").click()
+    pick(page.get_by_role("combobox", name="Measure").first, "Stable rank")
     page.get_by_role("radio", name="tokens").click()
     page.wait_for_url(re.compile("(?=.*measure=Stable)(?=.*axis=tokens)"))
     page.wait_for_function("document.querySelector('.js-plotly-plot')?.layout?.yaxis.title.text.includes('Stable')")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.conftest import settle
-from tests.browser.pages import PAGES
+from tests.browser.pages import PAGES, pick
 
 DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].map(figure => JSON.stringify(
     [figure.data, figure.layout], (_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value))"""
@@ -35,9 +35,7 @@ WITHOUT = {"checkpoints", "views", "jobs", "measures", "glossary",
 
 def choose(page, kind, label, option):
     if kind == "combobox":
-        page.get_by_test_id("stMain").get_by_role("combobox", name=label).first.click()
-        page.keyboard.type(option)  # a long list holds only what is in sight
-        page.get_by_role("option", name=option, exact=True).click()
+        pick(page.get_by_test_id("stMain").get_by_role("combobox", name=label).first, option)
     elif kind == "radio":
         page.get_by_test_id("stMain").get_by_role("radiogroup", name=label).get_by_role("radio", name=option).click()
     else:

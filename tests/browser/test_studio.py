@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from tests.browser.conftest import PATIENCE_MS, settle
+from tests.browser.pages import pick
 from tests.browser.test_browser import DRAWN, alerts, saved
 from tests.browser.test_every_page import faults
 from tests.publishing.made import needs_browser
@@ -56,7 +57,7 @@ def test_a_figure_is_set_up_renamed_and_downloaded_for_a_paper(visit, tmp_path):
     axis = dialog.get_by_label("Axis").first
     axis.fill("Place in the order")
     axis.press("Enter")
-    page.wait_for_function("() => document.querySelector('[role=dialog] .js-plotly-plot').textContent"
+    page.wait_for_function("() => document.querySelector('[role=dialog] .js-plotly-plot')?.textContent"
                            ".includes('Place in the order')")
     assert page.evaluate(WIDTH) == pytest.approx(183 / 25.4 * 96, abs=1)
     with page.expect_download() as given:
@@ -83,8 +84,7 @@ def test_the_settings_stay_for_the_next_figure_and_a_collected_one_goes_along(vi
     dialog = studio(page)
     assert page.evaluate("() => document.querySelector('[role=dialog] .js-plotly-plot').layout.paper_bgcolor"
                          ).upper() == "#14161A"
-    dialog.get_by_role("combobox").first.click()
-    page.get_by_role("option", name=re.compile(r"\(collected\)$")).click()
+    pick(dialog.get_by_role("combobox").first, re.compile(r"\(collected\)$"))
     dialog.get_by_text("b", exact=True).wait_for()
     page.wait_for_function("() => document.querySelectorAll('[role=dialog] .js-plotly-plot').length === 2")
 

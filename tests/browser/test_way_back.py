@@ -3,7 +3,7 @@
 import re
 
 from tests.browser.conftest import settle, wait_until
-from tests.browser.pages import go_to
+from tests.browser.pages import go_to, pick
 
 
 def sites(page):
@@ -13,8 +13,7 @@ def sites(page):
 
 def add(page, site):
     """Choose one more site in the sidebar."""
-    page.get_by_test_id("stSidebar").get_by_role("combobox", name=re.compile("Sites")).click()
-    page.get_by_role("option", name=site, exact=True).click()
+    pick(page.get_by_test_id("stSidebar").get_by_role("combobox", name=re.compile("Sites")), site)
     page.keyboard.press("Escape")
     page.wait_for_url(re.compile(site.replace(" ", ".")))
     settle(page)
@@ -71,9 +70,7 @@ def test_back_from_another_page_never_loses_the_selection_on_its_way(visit):
 def test_back_takes_a_reference_off_again_and_the_field_that_followed_it(visit):
     page = visit("drift?runs=sotu-neox-seed1", fresh=True)
     reference = page.get_by_test_id("stSidebar").get_by_role("combobox", name=re.compile("Reference"))
-    reference.click()
-    reference.fill("step512")
-    page.get_by_role("option", name="sotu-neox-seed1@step512", exact=True).click()
+    pick(reference, "sotu-neox-seed1@step512")
     page.wait_for_url(re.compile("pin=sotu-neox-seed1%40step512"))
     settle(page)
     said = page.get_by_test_id("stMain").get_by_text("Compared with: the reference sotu-neox-seed1@step512")
