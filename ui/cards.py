@@ -51,7 +51,7 @@ def how_to_read(measure: Measure | WeightMeasure) -> None:
     """What the measure says, how its ends read, and what can mislead."""
     with st.expander(f"How to read {measure.label}", icon=":material/menu_book:"):
         st.markdown(f"{measure.summary}  \n**{_sentence(measure.direction)}**")
-        st.code(measure.equation, language=None)
+        st.markdown("  \n".join(f"`{line}`" for line in measure.equation.splitlines()))
         st.markdown(f"**Beware:** {measure.caveats}  \n**With nothing to find:** {measure.null}.  \n"
                     f"**Name in files and on the command line:** `{measure.name}`")
         if isinstance(measure, Measure) and measure.arity == 2:
