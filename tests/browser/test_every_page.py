@@ -13,7 +13,6 @@ SAID = {"pair": 1, "sample_size": 1,  # bundled results hold no rows, so the pag
         "points": 1,  # how to choose points
         "intrinsic_dimension": 2}  # the caution that belongs beside every estimate, and how many rows are distinct
 LISTS = ("jobs", "views", "checkpoints")  # what they say depends on what other tests began, saved and opened
-DARK = ["", "similarity", "checkpoints", "measures"]
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 SERIOUS = ("serious", "critical")
 # Parts of Streamlit's own shell that break a rule and that no app can reach, each with the rules it breaks.
@@ -87,12 +86,16 @@ def test_nothing_is_wider_than_a_phone(page):
     assert width <= 400 and edges and max(edges) <= 400.5
 
 
+def test_axe_finds_no_word_too_faint_on_dark_paper(page):
+    page.emulate_media(color_scheme="dark")
+    page.reload()
+    settle(page)
+    found = faults(page, "color-contrast")
+    page.emulate_media(color_scheme="light")
+    assert found == [] and page.said == []
+
+
 # --- on a few pages ---
-
-
-@pytest.mark.parametrize("some", DARK)
-def test_axe_finds_no_word_too_faint_on_dark_paper(visit, some):
-    assert faults(visit(some, color_scheme="dark"), "color-contrast") == []
 
 
 @pytest.mark.parametrize("some", ["", "trajectories", "similarity", "checkpoints"])

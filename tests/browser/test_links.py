@@ -27,8 +27,6 @@ CHOICES = {
     "points": ("runs=sotu-neox-seed1&map_frame=step0", ()),
     "known_answers": ("shape=torus", ()),
 }
-# Their links are of the same making as those of the others, and tests/ui restores each without a browser.
-ALIKE = {"drift", "weights", "seed_question", "intrinsic_dimension", "known_answers", "similarity_map"}
 WITHOUT = {"checkpoints", "views", "jobs", "measures", "glossary",
            "sample_size"}  # nothing bundled is on shares of the documents
 
@@ -57,7 +55,7 @@ def test_no_page_with_figures_is_forgotten():
     assert set(CHOICES) | WITHOUT == set(PAGES) and not WITHOUT & set(CHOICES)
 
 
-@pytest.mark.parametrize("path", [path for path in CHOICES if path not in ALIKE])
+@pytest.mark.parametrize("path", CHOICES)
 def test_a_link_restores_every_figure_in_a_browser_that_was_never_here(visit, path):
     query, clicks = CHOICES[path]
     page = visit(f"{path}?{query}")
