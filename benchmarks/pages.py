@@ -95,7 +95,6 @@ def seconds(work: Callable[[], object]) -> float:
 def visited(page: str, **query: Any) -> AppTest:
     """The page with both long runs chosen, and what a link says else, not drawn yet."""
     at = AppTest.from_file(HOME / "ui" / "main.py", default_timeout=PATIENCE_S)
-    at.session_state["last_page"] = ""  # a visitor who arrives: the link decides what is chosen
     at.switch_page(f"../pages/{page}.py")
     for name, value in {"runs": [run.name for run in long_runs.runs()], **query}.items():
         at.query_params[name] = value
